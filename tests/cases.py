@@ -1,0 +1,428 @@
+"""The catalogue: one row per primitive (and per composite), which drives every sweep.
+
+A row holds what the op is called with (a hypothesis strategy), what it should compute (NumPy or
+SciPy, never the code under test), how torch says it, and to which order it is smooth.
+A new op needs a row here: test_catalogue.py compares the rows with the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import references as ref
+import scipy.special
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import mutually_broadcastable_shapes
+
+import tinygen as tg
+from tinygen.ops import elementwise, reduce, shape
+from tinygen.ops.matmul import batched_matmul
+
+Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
+
+
+@dataclass(frozen=True)
+class Case:
+    op: Callable[..., tg.Tensor]
+    calls: st.SearchStrategy[Call]
+    reference: Callable[..., np.ndarray]
+    torch: Callable[..., Any] | None = None  # (torch, *tensors, **params); None: torch has none
+    order: int = 3  # of the derivatives checked; 2 for ops with kinks
+    rtol: float = 1e-6
+
+
+# --- values -------------------------------------------------------------------------------------
+
+
+def _values(shape: tuple[int, ...], seed: int, domain: str) -> np.ndarray:
+    """Random numbers of a domain; each number is >= 0.1 away from 0 and from the others' kinks."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(0.1, 2.0, shape)
+    if domain == "positive":
+        return size + 0.2
+    if domain == "distinct":  # all pairwise differences >= 0.1
+        steps = rng.permutation(int(np.prod(shape))) - np.prod(shape) // 2
+        return (steps * 0.1 + 0.05).reshape(shape)
+    return size * rng.choice([-1.0, 1.0], shape)
+
+
+seeds = st.integers(0, 2**31)
+shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)
+matrices = st.lists(st.integers(1, 4), min_size=2, max_size=3).map(tuple)
+
+
+def unary(domain: str = "real", **params: st.SearchStrategy) -> st.SearchStrategy[Call]:
+    return st.builds(
+        lambda s, seed, how: ([_values(s, seed, domain)], how),
+        shapes,
+        seeds,
+        st.fixed_dictionaries(params),
+    )
+
+
+def binary(domain: str = "real", second: str | None = None) -> st.SearchStrategy[Call]:
+    """Two arrays that broadcast against each other."""
+    pairs = mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
+    return st.builds(
+        lambda p, seed: (
+            [
+                _values(p.input_shapes[0], seed, domain),
+                _values(p.input_shapes[1], seed + 1, second or domain),
+            ],
+            {},
+        ),
+        pairs,
+        seeds,
+    )
+
+
+@st.composite
+def ties_apart(draw: st.DrawFn) -> Call:
+    """Two broadcastable arrays of which no two entries are nearer than 0.1."""
+    a, b = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)).input_shapes
+    n, m = int(np.prod(a)), int(np.prod(b))
+    values = _values((n + m,), draw(seeds), "distinct")
+    return [values[:n].reshape(a), values[n:].reshape(b)], {}
+
+
+@st.composite
+def reduced(draw: st.DrawFn, domain: str = "real", keepdims: bool = True) -> Call:
+    s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
+    some = st.lists(st.integers(0, len(s) - 1), min_size=1, unique=True).map(tuple)
+    axis = draw(st.one_of(st.none(), st.integers(-len(s), len(s) - 1), some))
+    how = {"axis": axis, "keepdims": draw(st.booleans())} if keepdims else {"axis": axis}
+    return [_values(s, draw(seeds), domain)], how
+
+
+@st.composite
+def one_axis(draw: st.DrawFn) -> Call:
+    s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
+    return [_values(s, draw(seeds), "real")], {"axis": draw(st.integers(-len(s), len(s) - 1))}
+
+
+@st.composite
+def selected(draw: st.DrawFn) -> Call:
+    pair = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
+    (a, b), seed = pair.input_shapes, draw(seeds)
+    mask = np.random.default_rng(seed).random(pair.result_shape) < 0.5
+    return [_values(a, seed, "real"), _values(b, seed + 1, "real")], {"mask": mask}
+
+
+@st.composite
+def reshaped(draw: st.DrawFn) -> Call:
+    s = draw(shapes)
+    factors = draw(st.permutations([*s, 1]))
+    return [_values(s, draw(seeds), "real")], {"shape": tuple(factors)}
+
+
+@st.composite
+def permuted(draw: st.DrawFn) -> Call:
+    s = draw(shapes)
+    return [_values(s, draw(seeds), "real")], {"axes": tuple(draw(st.permutations(range(len(s)))))}
+
+
+@st.composite
+def broadcast(draw: st.DrawFn, down: bool = False) -> Call:
+    pair = draw(mutually_broadcastable_shapes(num_shapes=1, base_shape=draw(shapes), max_dims=3))
+    small, large = pair.input_shapes[0], pair.result_shape
+    given, wanted = (large, small) if down else (small, large)
+    return [_values(given, draw(seeds), "real")], {"shape": wanted}
+
+
+@st.composite
+def joined(draw: st.DrawFn, equal: bool = False) -> Call:
+    s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    axis, seed = draw(st.integers(-len(s), len(s) - 1)), draw(seeds)
+    sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    parts = [[*s] for _ in sizes]
+    for part, n in zip(parts, sizes, strict=True):
+        if not equal:
+            part[axis] = n
+    return [_values(tuple(p), seed + i, "real") for i, p in enumerate(parts)], {"axis": axis}
+
+
+@st.composite
+def padded(draw: st.DrawFn) -> Call:
+    s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple))
+    width = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    return [_values(s, draw(seeds), "real")], {"widths": tuple(draw(width) for _ in s)}
+
+
+KEYS: list[tuple[tuple[int, ...], Any]] = [
+    ((4,), 2),
+    ((4, 3), slice(1, None, 2)),
+    ((4, 3), (slice(None, None, -1), 1)),
+    ((4, 3), (Ellipsis, None, 0)),
+    ((4, 3), np.array([0, 0, 3])),  # one entry named twice
+    ((4, 3), (np.array([[0, 1], [1, 1]]), np.array([2, 0]))),
+    ((2, 3, 2), (slice(None), np.array([1, 1, 0]))),
+    ((4, 3), [3, 1]),
+    ((3, 2), np.array([[True, False], [False, True], [True, True]])),
+    ((4, 3), np.array([True, False, True, False])),
+]
+indexed = st.builds(
+    lambda sk, seed: ([_values(sk[0], seed, "real")], {"key": sk[1]}), st.sampled_from(KEYS), seeds
+)
+scattered = st.builds(
+    lambda sk, seed: (
+        [_values(np.empty(sk[0])[sk[1]].shape, seed, "real")],
+        {"key": sk[1], "shape": sk[0]},
+    ),
+    st.sampled_from(KEYS),
+    seeds,
+)
+
+
+@st.composite
+def multiplied(draw: st.DrawFn, vectors: bool = False) -> Call:
+    n, k, m = (draw(st.integers(1, 4)) for _ in range(3))
+    lead = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3)).input_shapes
+    a, b = (*lead[0], n, k), (*lead[1], k, m)
+    if vectors:
+        a, b = draw(st.sampled_from([((k,), b), (a, (k,)), ((k,), (k,))]))
+    seed = draw(seeds)
+    return [_values(a, seed, "real"), _values(b, seed + 1, "real")], {}
+
+
+@st.composite
+def convolved(draw: st.DrawFn, given: str) -> Call:
+    """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding."""
+    n, c, o = (draw(st.integers(1, 2)) for _ in range(3))
+    kernel, stride, padding, size = [], [], [], []
+    for _ in range(2):
+        kernel.append(draw(st.integers(1, 4)))
+        stride.append(draw(st.integers(1, 3)))
+        padding.append(draw(st.integers(0, 2)))
+        size.append(draw(st.integers(max(1, kernel[-1] - 2 * padding[-1]), 6)))
+    out = [(size[i] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+    all_shapes = {"x": (n, *size, c), "w": (*kernel, c, o), "y": (n, *out, o)}
+    seed = draw(seeds)
+    how: dict[str, Any] = {"stride": tuple(stride), "padding": tuple(padding)}
+    if draw(st.booleans()) and stride[0] == stride[1] and padding[0] == padding[1]:
+        how = {"stride": stride[0], "padding": padding[0]}
+    if given != "xw":
+        how["shape"] = all_shapes["w" if given == "xy" else "x"]
+    return [_values(all_shapes[k], seed + i, "real") for i, k in enumerate(given)], how
+
+
+@st.composite
+def normalised(draw: st.DrawFn, layer: bool = False) -> Call:
+    if layer:
+        s = tuple(draw(st.lists(st.integers(2, 3), min_size=1, max_size=2)))
+        full = (draw(st.integers(1, 3)), *draw(st.lists(st.integers(1, 2), max_size=1)), *s)
+    else:
+        s = (draw(st.integers(1, 3)),)
+        full = (draw(st.integers(3, 5)), *draw(st.lists(st.integers(1, 3), max_size=2)), *s)
+    seed = draw(seeds)
+    arrays = [_values(t, seed + i, "real") for i, t in enumerate((full, s, s))]
+    return arrays, {"eps": draw(st.sampled_from([1e-2, 0.3]))}
+
+
+images = st.builds(
+    lambda n, h, w, c, seed: ([_values((n, 2 * h, 2 * w, c), seed, "real")], {}),
+    *[st.integers(1, 2)] * 4,
+    seeds,
+)
+
+
+# --- composites, as functions of arrays and parameters -------------------------------------------
+
+
+def _stack(*xs: tg.Tensor, axis: int) -> tg.Tensor:
+    return tg.stack(xs, axis=axis)
+
+
+def _split(x: tg.Tensor, *, axis: int) -> tg.Tensor:
+    parts = tg.split(x, x.shape[axis], axis=axis)
+    return tg.concatenate(parts[::-1], axis=axis)
+
+
+def _permute_torch(t: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    return x.permute(axes) if axes else x
+
+
+def _all(x: Any, axis: Any) -> tuple[int, ...]:
+    return tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
+
+
+small = st.sampled_from([0.0, 0.01, 0.2])
+limits = {"low": st.just(-1.03), "high": st.just(0.97)}
+
+CASES: dict[str, Case] = {
+    # elementwise
+    "add": Case(elementwise.add, binary(), np.add, lambda t, a, b: a + b),
+    "sub": Case(elementwise.sub, binary(), np.subtract, lambda t, a, b: a - b),
+    "mul": Case(elementwise.mul, binary(), np.multiply, lambda t, a, b: a * b),
+    "div": Case(elementwise.div, binary(), np.divide, lambda t, a, b: a / b, rtol=1e-5),
+    "neg": Case(elementwise.neg, unary(), np.negative, lambda t, x: -x),
+    "power": Case(
+        elementwise.power, binary("positive", "real"), np.power, lambda t, a, b: a**b, rtol=1e-5
+    ),
+    "exp": Case(elementwise.exp, unary(), np.exp, lambda t, x: t.exp(x)),
+    "log": Case(elementwise.log, unary("positive"), np.log, lambda t, x: t.log(x), rtol=1e-5),
+    "sqrt": Case(elementwise.sqrt, unary("positive"), np.sqrt, lambda t, x: t.sqrt(x), rtol=1e-5),
+    "abs": Case(elementwise.abs, unary(), np.abs, lambda t, x: t.abs(x), order=2),
+    "sign": Case(elementwise.sign, unary(), np.sign, lambda t, x: t.sign(x), order=2),
+    "tanh": Case(elementwise.tanh, unary(), np.tanh, lambda t, x: t.tanh(x)),
+    "sigmoid": Case(elementwise.sigmoid, unary(), scipy.special.expit, lambda t, x: t.sigmoid(x)),
+    "softplus": Case(
+        elementwise.softplus, unary(), lambda x: np.log1p(np.exp(x)), lambda t, x: t.log1p(x.exp())
+    ),
+    "relu": Case(
+        elementwise.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
+    ),
+    "leaky_relu": Case(
+        elementwise.leaky_relu,
+        unary(slope=small),
+        lambda x, slope: np.where(x > 0, x, slope * x),
+        lambda t, x, slope: t.nn.functional.leaky_relu(x, slope),
+        order=2,
+    ),
+    "maximum": Case(
+        elementwise.maximum, ties_apart(), np.maximum, lambda t, a, b: t.maximum(a, b), order=2
+    ),
+    "minimum": Case(
+        elementwise.minimum, ties_apart(), np.minimum, lambda t, a, b: t.minimum(a, b), order=2
+    ),
+    "clip": Case(
+        elementwise.clip,
+        st.builds(
+            lambda s, seed, how: ([_values(s, seed, "distinct")], how),
+            shapes,
+            seeds,
+            st.fixed_dictionaries(limits),
+        ),
+        lambda x, low, high: np.clip(x, low, high),
+        lambda t, x, low, high: t.clamp(x, low, high),
+        order=2,
+    ),
+    "select": Case(
+        elementwise.select,
+        selected(),
+        lambda a, b, mask: np.where(mask, a, b),
+        lambda t, a, b, mask: t.where(t.tensor(mask), a, b),
+    ),
+    # shape
+    "reshape_to": Case(
+        shape.reshape_to, reshaped(), np.reshape, lambda t, x, shape: x.reshape(shape)
+    ),
+    "permute": Case(shape.permute, permuted(), np.transpose, _permute_torch),
+    "broadcast_to": Case(
+        shape.broadcast_to, broadcast(), np.broadcast_to, lambda t, x, shape: x.expand(shape)
+    ),
+    "sum_to": Case(
+        shape.sum_to, broadcast(down=True), ref.sum_to, lambda t, x, shape: x.sum_to_size(shape)
+    ),
+    "join": Case(
+        shape.join,
+        joined(),
+        lambda *xs, axis: np.concatenate(xs, axis),
+        lambda t, *xs, axis: t.cat(xs, axis),
+    ),
+    "stack": Case(
+        _stack,
+        joined(equal=True),
+        lambda *xs, axis: np.stack(xs, axis),
+        lambda t, *xs, axis: t.stack(xs, axis),
+    ),
+    "split": Case(
+        _split, one_axis(), lambda x, axis: np.flip(x, axis), lambda t, x, axis: x.flip(axis)
+    ),
+    "flip": Case(
+        tg.flip,
+        reduced(keepdims=False),
+        lambda x, axis: np.flip(x, axis),
+        lambda t, x, axis: x.flip(_all(x, axis)),
+    ),
+    "pad": Case(
+        shape.pad,
+        padded(),
+        lambda x, widths: np.pad(x, widths),
+        lambda t, x, widths: t.nn.functional.pad(x, [n for w in widths[::-1] for n in w]),
+    ),
+    "index": Case(shape.index, indexed, lambda x, key: x[key], ref.torch_index),
+    "index_add": Case(shape.index_add, scattered, ref.index_add),
+    # reductions
+    "sum": Case(
+        reduce.sum,
+        reduced(),
+        lambda x, **how: np.sum(x, **how),
+        lambda t, x, axis, keepdims: t.sum(x, _all(x, axis), keepdims),
+    ),
+    "mean": Case(
+        tg.mean,
+        reduced(),
+        lambda x, **how: np.mean(x, **how),
+        lambda t, x, axis, keepdims: t.mean(x, _all(x, axis), keepdims),
+    ),
+    "var": Case(
+        tg.var,
+        reduced(),
+        lambda x, **how: np.var(x, **how),
+        lambda t, x, axis, keepdims: t.var(x, _all(x, axis), correction=0, keepdim=keepdims),
+    ),
+    "max": Case(
+        reduce.max,
+        reduced("distinct"),
+        lambda x, **how: np.max(x, **how),
+        lambda t, x, axis, keepdims: t.amax(x, _all(x, axis), keepdims),
+        order=2,
+    ),
+    "min": Case(
+        tg.min,
+        reduced("distinct"),
+        lambda x, **how: np.min(x, **how),
+        lambda t, x, axis, keepdims: t.amin(x, _all(x, axis), keepdims),
+        order=2,
+    ),
+    "logsumexp": Case(
+        reduce.logsumexp,
+        reduced(),
+        lambda x, **how: scipy.special.logsumexp(x, **how),
+        lambda t, x, axis, keepdims: t.logsumexp(x, _all(x, axis), keepdims),
+    ),
+    "softmax": Case(
+        reduce.softmax, one_axis(), scipy.special.softmax, lambda t, x, axis: t.softmax(x, axis)
+    ),
+    "log_softmax": Case(
+        reduce.log_softmax,
+        one_axis(),
+        scipy.special.log_softmax,
+        lambda t, x, axis: t.log_softmax(x, axis),
+    ),
+    "norm": Case(
+        tg.norm,
+        reduced(),
+        lambda x, axis, keepdims: np.sqrt(np.sum(x * x, axis, keepdims=keepdims)),
+        lambda t, x, axis, keepdims: t.sqrt(t.sum(x * x, _all(x, axis), keepdims)),
+        rtol=1e-4,
+    ),
+    # products
+    "batched_matmul": Case(batched_matmul, multiplied(), np.matmul, lambda t, a, b: t.matmul(a, b)),
+    "matmul": Case(tg.matmul, multiplied(vectors=True), np.matmul, lambda t, a, b: t.matmul(a, b)),
+    "conv2d": Case(tg.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
+    "conv2d_input": Case(
+        tg.conv2d_input, convolved("yw"), ref.conv2d_input, ref.torch_conv2d_input
+    ),
+    "conv2d_weight": Case(
+        tg.conv2d_weight, convolved("xy"), ref.conv2d_weight, ref.torch_conv2d_weight
+    ),
+    # normalisation; torch's own batch_norm is wrong at order 3, so it is spelled out there
+    "batch_norm": Case(
+        tg.batch_norm, normalised(), ref.batch_norm, ref.torch_batch_norm, rtol=1e-5
+    ),
+    "layer_norm": Case(
+        tg.layer_norm, normalised(layer=True), ref.layer_norm, ref.torch_layer_norm, rtol=1e-5
+    ),
+    # images
+    "upsample2": Case(
+        tg.upsample2,
+        images,
+        lambda x: np.kron(x, np.ones((1, 2, 2, 1))),
+        lambda t, x: x.repeat_interleave(2, 1).repeat_interleave(2, 2),
+    ),
+    "avg_pool2": Case(tg.avg_pool2, images, ref.avg_pool2, ref.torch_avg_pool2),
+}

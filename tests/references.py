@@ -1,0 +1,142 @@
+"""What the ops should compute: plain loops in NumPy, and the same in torch's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def _windows(x_shape: Any, w_shape: Any, stride: Any, padding: Any) -> Any:
+    """(i, j, a, b, row, column) for every output pixel and kernel entry that meets the image."""
+    (sh, sw), (ph, pw) = pair(stride), pair(padding)
+    oh = (x_shape[1] + 2 * ph - w_shape[0]) // sh + 1
+    ow = (x_shape[2] + 2 * pw - w_shape[1]) // sw + 1
+    for i, j, a, b in np.ndindex(oh, ow, w_shape[0], w_shape[1]):
+        row, column = i * sh + a - ph, j * sw + b - pw
+        if 0 <= row < x_shape[1] and 0 <= column < x_shape[2]:
+            yield i, j, a, b, row, column
+
+
+def conv2d(x: Any, w: Any, *, stride: Any, padding: Any) -> Any:
+    (sh, sw), (ph, pw) = pair(stride), pair(padding)
+    oh = (x.shape[1] + 2 * ph - w.shape[0]) // sh + 1
+    ow = (x.shape[2] + 2 * pw - w.shape[1]) // sw + 1
+    y = np.zeros((x.shape[0], oh, ow, w.shape[3]))
+    for i, j, a, b, r, c in _windows(x.shape, w.shape, stride, padding):
+        y[:, i, j] += np.einsum("nc,co->no", x[:, r, c], w[a, b])
+    return y
+
+
+def conv2d_input(g: Any, w: Any, *, shape: Any, stride: Any, padding: Any) -> Any:
+    x = np.zeros(shape)
+    for i, j, a, b, r, c in _windows(shape, w.shape, stride, padding):
+        x[:, r, c] += np.einsum("no,co->nc", g[:, i, j], w[a, b])
+    return x
+
+
+def conv2d_weight(x: Any, g: Any, *, shape: Any, stride: Any, padding: Any) -> Any:
+    w = np.zeros(shape)
+    for i, j, a, b, r, c in _windows(x.shape, shape, stride, padding):
+        w[a, b] += np.einsum("nc,no->co", x[:, r, c], g[:, i, j])
+    return w
+
+
+def _normalise(x: Any, gamma: Any, beta: Any, eps: float, axes: Any) -> Any:
+    centred = x - x.mean(axes, keepdims=True)
+    return gamma * centred / np.sqrt(np.var(x, axes, keepdims=True) + eps) + beta
+
+
+def batch_norm(x: Any, gamma: Any, beta: Any, *, eps: float) -> Any:
+    return _normalise(x, gamma, beta, eps, tuple(range(x.ndim - 1)))
+
+
+def layer_norm(x: Any, gamma: Any, beta: Any, *, eps: float) -> Any:
+    return _normalise(x, gamma, beta, eps, tuple(range(x.ndim - gamma.ndim, x.ndim)))
+
+
+def avg_pool2(x: Any) -> Any:
+    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
+
+
+def sum_to(x: Any, *, shape: Any) -> Any:
+    y = np.zeros(shape)
+    extra = x.ndim - len(shape)
+    for at in np.ndindex(x.shape):
+        y[tuple(0 if n == 1 else k for k, n in zip(at[extra:], shape, strict=True))] += x[at]
+    return y
+
+
+def index_add(x: Any, *, key: Any, shape: Any) -> Any:
+    """Each entry of x goes where an array of running numbers says that the key reads."""
+    y = np.zeros(int(np.prod(shape)))
+    numbers = np.arange(y.size).reshape(shape)[key]
+    for number, value in zip(np.ravel(numbers), np.ravel(x), strict=True):
+        y[number] += value
+    return y.reshape(shape)
+
+
+# --- torch: images NHWC -> NCHW and back, weights HWIO -> OIHW ------------------------------------
+
+
+def _nchw(x: Any) -> Any:
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
+def _nhwc(x: Any) -> Any:
+    return x.permute(0, 2, 3, 1)
+
+
+def _oihw(w: Any) -> Any:
+    return w.permute(3, 2, 0, 1).contiguous()
+
+
+def torch_conv2d(t: Any, x: Any, w: Any, stride: Any, padding: Any) -> Any:
+    return _nhwc(t.nn.functional.conv2d(_nchw(x), _oihw(w), None, pair(stride), pair(padding)))
+
+
+def torch_conv2d_input(t: Any, g: Any, w: Any, shape: Any, stride: Any, padding: Any) -> Any:
+    n, h, v, c = shape
+    nchw = (n, c, h, v)
+    return _nhwc(t.nn.grad.conv2d_input(nchw, _oihw(w), _nchw(g), pair(stride), pair(padding)))
+
+
+def torch_conv2d_weight(t: Any, x: Any, g: Any, shape: Any, stride: Any, padding: Any) -> Any:
+    oihw = (shape[3], shape[2], shape[0], shape[1])
+    w = t.nn.grad.conv2d_weight(_nchw(x), oihw, _nchw(g), pair(stride), pair(padding))
+    return w.permute(2, 3, 1, 0)
+
+
+def _torch_normalise(t: Any, x: Any, gamma: Any, beta: Any, eps: float, axes: Any) -> Any:
+    centred = x - x.mean(axes, keepdim=True)
+    var = (centred * centred).mean(axes, keepdim=True)
+    return gamma * centred / t.sqrt(var + eps) + beta
+
+
+def torch_batch_norm(t: Any, x: Any, gamma: Any, beta: Any, eps: float) -> Any:
+    return _torch_normalise(t, x, gamma, beta, eps, tuple(range(x.ndim - 1)))
+
+
+def torch_layer_norm(t: Any, x: Any, gamma: Any, beta: Any, eps: float) -> Any:
+    return _torch_normalise(t, x, gamma, beta, eps, tuple(range(x.ndim - gamma.ndim, x.ndim)))
+
+
+def torch_avg_pool2(t: Any, x: Any) -> Any:
+    return _nhwc(t.nn.functional.avg_pool2d(_nchw(x), 2))
+
+
+def torch_index(t: Any, x: Any, key: Any) -> Any:
+    """torch knows no negative steps: the reversed axis is flipped first."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    for i, part in enumerate(parts):
+        if isinstance(part, slice) and part.step == -1:
+            x, parts[i] = x.flip(i), slice(None)
+        elif isinstance(part, np.ndarray):
+            parts[i] = t.from_numpy(part)
+        elif isinstance(part, list):
+            parts[i] = t.tensor(part)
+    return x[tuple(parts)]

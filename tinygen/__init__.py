@@ -1,0 +1,35 @@
+"""tinygen: reverse-mode autodiff from scratch, and the deep generative models made with it.
+
+>>> import tinygen as tg
+>>> x = tg.tensor([0.5, -1.0], requires_grad=True)
+>>> g, = tg.grad(tg.sum(tg.tanh(x) ** 2), [x])
+"""
+
+from . import nn, optim, prob
+from .autodiff import grad
+from .core import Tensor, from_dlpack, no_grad, tensor
+from .device import DeviceError
+from .gradcheck import GradientMismatch, gradcheck
+from .ops import *  # noqa: F403
+from .ops import __all__ as _ops
+from .primitive import primitive
+from .weights import load, save
+
+__version__ = "0.1.0"
+__all__ = [
+    "DeviceError",
+    "GradientMismatch",
+    "Tensor",
+    "from_dlpack",
+    "grad",
+    "gradcheck",
+    "load",
+    "nn",
+    "no_grad",
+    "optim",
+    "primitive",
+    "prob",
+    "save",
+    "tensor",
+]
+__all__ += _ops

@@ -1,0 +1,179 @@
+"""Floor 1: `grad`, reverse-mode differentiation.
+
+It sorts the Tensors between the inputs and the output, then runs each one's rules backwards,
+adding up what arrives from several sides. Without recursion, so that a graph may be deep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .core import Tensor, record, recording, tensor
+from .device import xp
+from .primitive import version
+
+
+def grad(
+    output: Tensor,
+    inputs: Sequence[Tensor],
+    cotangent: Any = None,
+    *,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
+    """d output / d input for each input, as Tensors of the inputs' shapes (read-only arrays).
+
+    output      a recorded Tensor; a scalar unless `cotangent` (output's shape) is given, in
+                which case the result is Σ cotangent · ∂output/∂input
+    create_graph  record the gradient itself, so that it can be differentiated again
+    retain_graph  keep the graph for another call; as create_graph unless given. Otherwise
+                the nodes that ran are used up, and using them again raises RuntimeError
+    allow_unused  zeros for an input that output does not depend on, which else is a ValueError
+
+    Only the paths from the inputs to the output run; nothing else is touched or written.
+    """
+    retain = create_graph if retain_graph is None else retain_graph
+    _check_inputs(output, inputs)
+    cotangents = {id(output): _cotangent(output, cotangent)}
+    order, reached = _between(inputs, output)
+    wanted = {id(t) for t in inputs}
+    summed: set[int] = set()  # cotangents whose buffer belongs to this call
+    with record(create_graph):
+        while order:
+            y = order.pop()
+            node = y.node
+            assert node is not None and node.args is not None
+            key = id(y)
+            g = cotangents[key] if key in wanted else cotangents.pop(key)
+            if node.version != version(node.args):
+                raise RuntimeError(
+                    f"grad: an argument of {node.op.name} was changed by an optimiser step after "
+                    "it was recorded; take all gradients first, or compute the loss anew"
+                )
+            for i, a in enumerate(node.args):
+                if isinstance(a, Tensor) and reached.get(id(a)):
+                    _add(cotangents, id(a), node.op.rule(node, i, g, y), summed)
+            if not retain:
+                node.args = node.saved = None
+    return tuple(_result(cotangents, i, t, allow_unused) for i, t in enumerate(inputs))
+
+
+def _check_inputs(output: Tensor, inputs: Sequence[Tensor]) -> None:
+    if isinstance(inputs, Tensor):
+        raise TypeError("grad: wanted a list of inputs, got one Tensor; write [x]")
+    for name, t in [("output", output), *((f"input {i}", t) for i, t in enumerate(inputs))]:
+        if not isinstance(t, Tensor):
+            raise TypeError(f"grad: {name}: wanted a Tensor, got {type(t).__name__}")
+        if not t.requires_grad:
+            raise ValueError(
+                f"grad: {name} {t.shape} was not recorded: make its leaves with "
+                "requires_grad=True, and compute outside no_grad"
+            )
+
+
+def _cotangent(output: Tensor, cotangent: Any) -> Tensor:
+    if cotangent is None:
+        if output.shape != ():
+            raise ValueError(
+                f"grad: wanted a scalar output or a cotangent, got an output {output.shape}"
+            )
+        cotangent = 1.0
+    if not isinstance(cotangent, Tensor):
+        cotangent = tensor(cotangent, dtype=output.dtype, device=output.device)
+    if cotangent.shape != output.shape or cotangent.dtype != output.dtype:
+        raise ValueError(
+            f"grad: wanted a cotangent like the output, {output.shape} {output.dtype}, "
+            f"got {cotangent.shape} {cotangent.dtype}"
+        )
+    return cotangent
+
+
+def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], dict[int, bool]]:
+    """The Tensors to run backwards, in the order they were computed, and which ids reach inputs.
+
+    Depth first without recursion: a Tensor is opened (its arguments pushed above it), then,
+    met again, closed: by then all of its arguments are closed.
+    """
+    reached = {id(t): True for t in inputs}
+    order: list[Tensor] = []
+    seen: set[int] = set()
+    stack = [(output, False)]
+    while stack:
+        t, opened = stack.pop()
+        node = t.node
+        if opened:
+            assert node is not None and node.args is not None
+            if any(isinstance(a, Tensor) and reached.get(id(a)) for a in node.args):
+                reached[id(t)] = True
+                order.append(t)
+        elif node is not None and id(t) not in seen:
+            seen.add(id(t))
+            if node.args is not None:
+                stack.append((t, True))
+                stack += [(a, False) for a in node.args if isinstance(a, Tensor) and a.node]
+            elif id(t) not in reached:
+                raise RuntimeError(
+                    f"grad: the graph behind {node.op.name} {t.shape} was used up by an earlier "
+                    "grad; pass retain_graph=True there"
+                )
+    return order, reached
+
+
+def _add(cotangents: dict[int, Tensor], key: int, g: Tensor, summed: set[int]) -> None:
+    before = cotangents.get(key)
+    if before is None:
+        cotangents[key] = g
+    elif recording.on:
+        cotangents[key] = before + g
+    elif key in summed:
+        before.data += g.data
+    else:
+        cotangents[key] = Tensor(before.data + g.data)
+        summed.add(key)
+
+
+def _result(cotangents: dict[int, Tensor], i: int, t: Tensor, allow_unused: bool) -> Tensor:
+    g = cotangents.get(id(t))
+    if g is None:
+        if not allow_unused:
+            raise ValueError(
+                f"grad: the output does not depend on input {i} {t.shape}; "
+                "pass allow_unused=True for zeros"
+            )
+        g = Tensor(xp(t.data).zeros_like(t.data))
+    if not g.requires_grad and isinstance(g.data, np.ndarray):
+        view = g.data.view()  # it may alias another gradient or an argument
+        view.flags.writeable = False
+        g = Tensor(view)
+    return g
+
+
+def backward(self: Tensor) -> None:
+    """Adds d self / d leaf to `.grad` of every leaf that requires it. Self is a scalar."""
+    leaves = _leaves(self)
+    for leaf, g in zip(leaves, grad(self, leaves), strict=True):
+        leaf.grad = g if leaf.grad is None else Tensor(leaf.grad.data + g.data)
+
+
+Tensor.backward = backward  # type: ignore[method-assign]
+
+
+def _leaves(output: Tensor) -> list[Tensor]:
+    """The leaves with requires_grad that `output` was computed from."""
+    found: dict[int, Tensor] = {}
+    seen: set[int] = set()
+    stack = [output]
+    while stack:
+        t = stack.pop()
+        if id(t) in seen:
+            continue
+        seen.add(id(t))
+        if t.node is None and t.requires_grad:
+            found[id(t)] = t
+        elif t.node is not None:
+            stack += [a for a in t.node.args or () if isinstance(a, Tensor)]
+    return list(found.values())

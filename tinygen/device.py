@@ -1,0 +1,64 @@
+"""Floor 0: which array module an array belongs to, and how it moves between devices.
+
+The only file that imports CuPy, and only when a CUDA array or device is asked for, so that
+`import tinygen` costs the same with and without a GPU.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = Any  # numpy.ndarray on "cpu", cupy.ndarray on "cuda"
+DEVICES = ("cpu", "cuda")
+
+
+class DeviceError(RuntimeError):
+    """A device that is not there, not known, or not the one the other arguments are on."""
+
+
+def xp(array: Array) -> Any:
+    """The module whose functions work on `array`: numpy (also for Python numbers) or cupy."""
+    if isinstance(array, (np.ndarray, np.generic, int, float)):
+        return np
+    return _cupy()
+
+
+def device_of(array: Array) -> str:
+    """ "cpu" or "cuda"."""
+    return "cpu" if isinstance(array, np.ndarray) else "cuda"
+
+
+def check_device(device: str) -> None:
+    """Raises DeviceError, in one line, if `device` is unknown or cannot be used on this machine."""
+    if device not in DEVICES:
+        raise DeviceError(f"device: wanted one of {', '.join(DEVICES)}, got {device!r}")
+    if device == "cuda":
+        _cupy()
+
+
+def to_device(array: Array, device: str) -> Array:
+    """`array` on `device`: itself where it is there already, else a copy."""
+    check_device(device)
+    if device_of(array) == device:
+        return array
+    return array.get() if device == "cpu" else _cupy().asarray(array)
+
+
+def from_dlpack_array(source: Any) -> Array:
+    """An array that shares memory with `source`: NumPy's for host memory, else CuPy's."""
+    host = source.__dlpack_device__()[0] == 1
+    return (np if host else _cupy()).from_dlpack(source)
+
+
+def _cupy() -> Any:
+    try:
+        import cupy  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    except ImportError:
+        raise DeviceError(
+            "device 'cuda' needs CuPy: pip install 'tinygen[cuda13]' (or [cuda12])"
+        ) from None
+    if not cupy.cuda.is_available():
+        raise DeviceError("device 'cuda': CuPy is installed but finds no usable NVIDIA GPU")
+    return cupy

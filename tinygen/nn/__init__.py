@@ -1,0 +1,16 @@
+"""Floor 3: layers that hold parameters. `init` says how these begin."""
+
+from . import init
+from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
+from .module import Module, Sequential
+
+__all__ = [
+    "BatchNorm",
+    "Conv2d",
+    "ConvTranspose2d",
+    "LayerNorm",
+    "Linear",
+    "Module",
+    "Sequential",
+    "init",
+]

@@ -1,0 +1,89 @@
+"""Module: something with parameters that is called. Sequential: one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from ..device import Array, to_device, xp
+
+Train = bool | str | None
+
+
+class Module:
+    """Holds Tensors and Modules as attributes (or in lists), and finds them by name.
+
+    A Tensor with requires_grad is a parameter; one without is a buffer (a running mean).
+    `__call__(x, *, train=None)`: train matters to layers that behave differently in training.
+    """
+
+    def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
+        raise NotImplementedError
+
+    def _named(self) -> Iterator[tuple[str, Tensor]]:
+        for name, value in vars(self).items():
+            items = enumerate(value) if isinstance(value, (list, tuple)) else [("", value)]
+            for i, item in items:
+                path = name if i == "" else f"{name}.{i}"
+                if isinstance(item, Tensor):
+                    yield path, item
+                elif isinstance(item, Module):
+                    yield from ((f"{path}.{inner}", t) for inner, t in item._named())
+
+    def named_parameters(self) -> dict[str, Tensor]:
+        """Name -> parameter, in the order of definition: "layers.0.weight", …"""
+        return {name: t for name, t in self._named() if t.requires_grad}
+
+    def parameters(self) -> list[Tensor]:
+        """The Tensors that an optimiser moves."""
+        return list(self.named_parameters().values())
+
+    def state_dict(self) -> dict[str, Array]:
+        """Name -> copy of the array, for every parameter and buffer."""
+        return {name: t.data.copy() for name, t in self._named()}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """Copies arrays into parameters and buffers. Raises ValueError if names or shapes differ;
+        nothing has been written then."""
+        mine = dict(self._named())
+        missing, extra = mine.keys() - state.keys(), state.keys() - mine.keys()
+        if missing or extra:
+            raise ValueError(
+                f"load_state_dict: missing {sorted(missing) or 'none'}, "
+                f"not wanted {sorted(extra) or 'none'}"
+            )
+        for name, t in mine.items():
+            if t.shape != state[name].shape:
+                raise ValueError(
+                    f"load_state_dict: {name}: wanted {t.shape}, got {state[name].shape}"
+                )
+        for name, t in mine.items():
+            t.data[...] = xp(t.data).asarray(state[name])
+            t.version += 1
+
+    def to(self, device: str) -> Module:
+        """Moves all parameters and buffers; returns self."""
+        for _, t in self._named():
+            t.data = to_device(t.data, device)
+        return self
+
+    def astype(self, dtype: Any) -> Module:
+        """Casts all parameters and buffers to float32 or float64; returns self."""
+        for _, t in self._named():
+            t.data = t.data.astype(np.dtype(dtype))
+        return self
+
+
+class Sequential(Module):
+    """layer after layer. Modules get `train`; plain functions (tanh, a reshape) get x alone."""
+
+    def __init__(self, *layers: Callable[..., Tensor]):
+        self.layers = list(layers)
+
+    def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, train=train) if isinstance(layer, Module) else layer(x)
+        return x

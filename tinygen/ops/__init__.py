@@ -1,0 +1,143 @@
+"""Floor 2: the ops, under NumPy's names, and Tensor's operators made of them.
+
+elementwise  add sub mul div neg power exp log … relu maximum where
+shape        reshape transpose broadcast_to concatenate pad indexing
+reduce       sum mean var max logsumexp softmax norm
+matmul       matmul
+conv         conv2d conv2d_input conv2d_weight
+norm         batch_norm layer_norm
+resample     upsample2 avg_pool2
+
+Each op is a few lines: its forward on arrays and, under it, its gradient as a formula on Tensors.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import Tensor
+from .conv import conv2d, conv2d_input, conv2d_weight
+from .elementwise import (
+    abs,
+    add,
+    clip,
+    div,
+    dropout,
+    exp,
+    leaky_relu,
+    log,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    power,
+    relu,
+    sigmoid,
+    sign,
+    softplus,
+    sqrt,
+    sub,
+    tanh,
+    where,
+)
+from .matmul import matmul
+from .norm import batch_norm, layer_norm
+from .reduce import log_softmax, logsumexp, max, mean, min, norm, softmax, sum, var
+from .resample import avg_pool2, upsample2
+from .shape import (
+    broadcast_to,
+    concatenate,
+    flip,
+    index,
+    one_hot,
+    pad,
+    reshape,
+    split,
+    stack,
+    take,
+    transpose,
+)
+
+__all__ = [
+    "abs",
+    "add",
+    "avg_pool2",
+    "batch_norm",
+    "broadcast_to",
+    "clip",
+    "concatenate",
+    "conv2d",
+    "conv2d_input",
+    "conv2d_weight",
+    "div",
+    "dropout",
+    "exp",
+    "flip",
+    "layer_norm",
+    "leaky_relu",
+    "log",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mul",
+    "neg",
+    "norm",
+    "one_hot",
+    "pad",
+    "power",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "softmax",
+    "softplus",
+    "split",
+    "sqrt",
+    "stack",
+    "sub",
+    "sum",
+    "take",
+    "tanh",
+    "transpose",
+    "upsample2",
+    "var",
+    "where",
+]
+
+
+def _key(key: Any) -> Any:
+    """An index as the op wants it: Tensors cannot be one (they are floats)."""
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, Tensor):
+            raise TypeError("index: wanted integers, slices or masks, got a Tensor of floats")
+    return key
+
+
+def _operators() -> None:
+    both = {"add": add, "sub": sub, "mul": mul, "truediv": div, "pow": power}
+    for name, op in both.items():
+        setattr(Tensor, f"__{name}__", lambda self, other, op=op: op(self, other))
+        setattr(Tensor, f"__r{name}__", lambda self, other, op=op: op(other, self))
+    methods: dict[str, Any] = {
+        "__matmul__": matmul,
+        "__rmatmul__": lambda self, other: matmul(other, self),
+        "__neg__": lambda self: neg(self),
+        "__abs__": lambda self: abs(self),
+        "__getitem__": lambda self, key: index(self, key=_key(key)),
+        "__iter__": lambda self: (self[i] for i in range(len(self))),
+        "sum": lambda self, **how: sum(self, **how),
+        "mean": mean,
+        "reshape": reshape,
+        "transpose": transpose,
+        "T": property(transpose),
+    }
+    for name, method in methods.items():
+        setattr(Tensor, name, method)
+
+
+_operators()

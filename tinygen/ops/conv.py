@@ -1,0 +1,131 @@
+"""Convolution of images (N, H, W, C) with weights (kh, kw, C, O): one matrix product.
+
+    y[n, i, j, o] = Σ_{a, b, c} x[n, i·s + a - p, j·s + b - p, c] · w[a, b, c, o]
+
+(x is 0 outside the image.) With the windows of x laid out as rows, "im2col", it is
+(N·H'·W', kh·kw·C) @ (kh·kw·C, O). y is linear in x and in w, so its two gradients are the two
+transposes, and the three ops are each other's gradients to any order:
+
+    conv2d(x, w)                 y from x and w
+    conv2d_input(g, w, shape)    x from y and w: "transposed convolution", as generators use it
+    conv2d_weight(x, g, shape)   w from x and y
+
+stride and padding are one number, or (height, width). H' = ⌊(H + 2p - kh) / s⌋ + 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..device import Array, xp
+from ..primitive import primitive
+
+Pair = int | tuple[int, int]
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """(height, width) from one number or two."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def conv_size(size: int, kernel: int, stride: int, padding: int) -> int:
+    """H' from H. Raises ValueError if no window fits."""
+    if stride < 1 or padding < 0:
+        raise ValueError("wanted stride >= 1 and padding >= 0")
+    if kernel > size + 2 * padding:
+        raise ValueError(f"a kernel of {kernel} does not fit into {size} + 2·{padding} pixels")
+    return (size + 2 * padding - kernel) // stride + 1
+
+
+def _geometry(
+    x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...] | None, stride: Pair, padding: Pair
+) -> tuple[int, int]:
+    """(H', W'), after checking that the shapes of x, w and y belong together."""
+    if len(x) != 4 or len(w) != 4:
+        raise ValueError(f"wanted images (N, H, W, C) and weights (kh, kw, C, O), not {x} and {w}")
+    if x[3] != w[2]:
+        raise ValueError(f"images {x} have {x[3]} channels, weights {w} want {w[2]}")
+    size = [conv_size(x[i + 1], w[i], pair(stride)[i], pair(padding)[i]) for i in (0, 1)]
+    wanted = (x[0], *size, w[3])
+    if y is not None and y != wanted:
+        raise ValueError(f"images {x} and weights {w} belong to an output {wanted}, not {y}")
+    return size[0], size[1]
+
+
+def _columns(x: Array, kernel: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
+    """The windows of x as rows of a matrix: (N·H'·W', kh·kw·C)."""
+    (n, h, w, c), (kh, kw) = x.shape, kernel
+    (sh, sw), (ph, pw) = pair(stride), pair(padding)
+    oh, ow = conv_size(h, kh, sh, ph), conv_size(w, kw, sw, pw)
+    if ph or pw:
+        padded = xp(x).zeros((n, h + 2 * ph, w + 2 * pw, c), x.dtype)
+        padded[:, ph : ph + h, pw : pw + w] = x
+        x = padded
+    sn, si, sj, sc = x.strides
+    windows = xp(x).lib.stride_tricks.as_strided(
+        x, (n, oh, ow, kh, kw, c), (sn, si * sh, sj * sw, si, sj, sc)
+    )
+    return windows.reshape(n * oh * ow, kh * kw * c)
+
+
+@primitive
+def conv2d(x: Array, w: Array, *, stride: Pair = 1, padding: Pair = 0) -> Array:
+    """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O). No kernel flip, as all frameworks."""
+    oh, ow = _geometry(x.shape, w.shape, None, stride, padding)
+    y = _columns(x, w.shape[:2], stride, padding) @ w.reshape(-1, w.shape[3])
+    return y.reshape(x.shape[0], oh, ow, w.shape[3])
+
+
+@primitive
+def conv2d_weight(
+    x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair = 1, padding: Pair = 0
+) -> Array:
+    """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
+    _geometry(x.shape, shape, g.shape, stride, padding)
+    columns = _columns(x, shape[:2], stride, padding)
+    return (columns.T @ g.reshape(-1, shape[3])).reshape(shape)
+
+
+@primitive
+def conv2d_input(
+    g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair = 1, padding: Pair = 0
+) -> Array:
+    """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C).
+
+    Each window's column is added back to where it was read.
+    """
+    oh, ow = _geometry(shape, w.shape, g.shape, stride, padding)
+    (n, h, wd, c), (kh, kw, _, o) = shape, w.shape
+    (sh, sw), (ph, pw) = pair(stride), pair(padding)
+    columns = (g.reshape(-1, o) @ w.reshape(-1, o).T).reshape(n, oh, ow, kh, kw, c)
+    x = xp(g).zeros((n, h + 2 * ph, wd + 2 * pw, c), g.dtype)
+    for a in range(kh):
+        for b in range(kw):
+            x[:, a : a + sh * oh : sh, b : b + sw * ow : sw] += columns[:, :, :, a, b]
+    return xp(g).ascontiguousarray(x[:, ph : ph + h, pw : pw + wd])
+
+
+conv2d.vjp(
+    x=lambda g, y, x, w, **how: conv2d_input(g, w, shape=x.shape, **how),
+    w=lambda g, y, x, w, **how: conv2d_weight(x, g, shape=w.shape, **how),
+)
+# In these two, t is the cotangent of what the op returned (x's shape, w's shape).
+conv2d_input.vjp(
+    g=lambda t, y, g, w, shape, **how: conv2d(t, w, **how),
+    w=lambda t, y, g, w, shape, **how: conv2d_weight(t, g, shape=w.shape, **how),
+)
+conv2d_weight.vjp(
+    x=lambda t, y, x, g, shape, **how: conv2d_input(g, t, shape=x.shape, **how),
+    g=lambda t, y, x, g, shape, **how: conv2d(x, t, **how),
+)
+
+
+def conv_transpose_shape(
+    x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair
+) -> tuple[Any, ...]:
+    """The smallest image shape whose convolution has x's shape: H = (H' - 1)·s - 2p + kh."""
+    h, v = ((x[i + 1] - 1) * pair(stride)[i] - 2 * pair(padding)[i] + w[i] for i in (0, 1))
+    if math.prod((max(h, 0), max(v, 0))) == 0:
+        raise ValueError(f"padding {padding} leaves nothing of an image {x} with kernel {w[:2]}")
+    return (x[0], h, v, w[2])

@@ -1,0 +1,255 @@
+"""Elementwise ops: one number in, one number out, with NumPy's broadcasting.
+
+Every rule is the textbook derivative times g. Where an argument was broadcast, the gradient is
+summed back to its shape by `unbroadcast`. At kinks (|x| at 0, relu at 0, ties of maximum) the
+derivative is the mean of both sides for maximum and minimum, and that of x <= 0 elsewhere.
+Derivatives of kinks are masks, constants almost everywhere, so they enter raw.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor, raw
+from ..device import Array, xp
+from ..primitive import primitive
+from .shape import unbroadcast
+
+
+@primitive
+def add(a: Array, b: Array) -> Array:
+    """a + b."""
+    return a + b
+
+
+add.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(g, b))
+
+
+@primitive
+def sub(a: Array, b: Array) -> Array:
+    """a - b."""
+    return a - b
+
+
+sub.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(-g, b))
+
+
+@primitive
+def mul(a: Array, b: Array) -> Array:
+    """a · b, element by element."""
+    return a * b
+
+
+mul.vjp(a=lambda g, y, a, b: unbroadcast(g * b, a), b=lambda g, y, a, b: unbroadcast(g * a, b))
+
+
+@primitive
+def div(a: Array, b: Array) -> Array:
+    """a / b."""
+    return a / b
+
+
+div.vjp(
+    a=lambda g, y, a, b: unbroadcast(g / b, a),
+    b=lambda g, y, a, b: unbroadcast(-g * y / b, b),
+)
+
+
+@primitive
+def neg(x: Array) -> Array:
+    """-x."""
+    return -x
+
+
+neg.vjp(x=lambda g, y, x: -g)
+
+
+@primitive
+def power(x: Array, p: Array) -> Array:
+    """x ** p. The derivative by p takes log x, and is 0 where x = 0."""
+    return x**p
+
+
+def _power_x(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
+    if not isinstance(p, Tensor) and np.ndim(p) == 0:
+        if p in (0, 1):  # p · x ** (p - 1) would be 0 · 0⁻¹ at x = 0
+            return g * float(p)
+        return g * (p * x ** (p - 1))
+    return unbroadcast(g * (p * x ** (p - 1.0)), x)
+
+
+def _power_p(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
+    zero = raw(x) == 0
+    return unbroadcast(g * y * log(where(zero, 1.0, x)), p)
+
+
+power.vjp(x=_power_x, p=_power_p)
+
+
+@primitive
+def exp(x: Array) -> Array:
+    """e ** x; exp' = exp."""
+    return xp(x).exp(x)
+
+
+exp.vjp(x=lambda g, y, x: g * y)
+
+
+@primitive
+def log(x: Array) -> Array:
+    """Natural logarithm; log' = 1/x."""
+    return xp(x).log(x)
+
+
+log.vjp(x=lambda g, y, x: g / x)
+
+
+@primitive
+def sqrt(x: Array) -> Array:
+    """√x; √' = 1/(2√x), infinite at 0: add an ε inside the root where x can be 0."""
+    return xp(x).sqrt(x)
+
+
+sqrt.vjp(x=lambda g, y, x: g / (2.0 * y))
+
+
+@primitive
+def abs(x: Array) -> Array:
+    """|x|; |x|' = sign x, 0 at 0."""
+    return xp(x).abs(x)
+
+
+abs.vjp(x=lambda g, y, x: g * xp(x.data).sign(x.data))
+
+
+@primitive
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; the derivative is 0."""
+    return xp(x).sign(x)
+
+
+sign.vjp(x=lambda g, y, x: g * 0.0)
+
+
+@primitive
+def tanh(x: Array) -> Array:
+    """tanh x; tanh' = 1 - tanh²."""
+    return xp(x).tanh(x)
+
+
+tanh.vjp(x=lambda g, y, x: g * (1.0 - y * y))
+
+
+@primitive
+def sigmoid(x: Array) -> Array:
+    """σ(x) = 1 / (1 + e⁻ˣ); σ' = σ (1 - σ)."""
+    with np.errstate(over="ignore"):  # e⁻ˣ = inf gives the right limit, 0
+        return 1.0 / (1.0 + xp(x).exp(-x))
+
+
+sigmoid.vjp(x=lambda g, y, x: g * (y * (1.0 - y)))
+
+
+@primitive
+def softplus(x: Array) -> Array:
+    """log(1 + eˣ), without overflow; softplus' = σ."""
+    return xp(x).logaddexp(x, x.dtype.type(0))
+
+
+softplus.vjp(x=lambda g, y, x: g * sigmoid(x))
+
+
+@primitive
+def relu(x: Array) -> Array:
+    """max(x, 0)."""
+    return xp(x).maximum(x, 0)
+
+
+relu.vjp(x=lambda g, y, x: g * (x.data > 0))
+
+
+@primitive
+def leaky_relu(x: Array, *, slope: float = 0.01) -> Array:
+    """x where x > 0, slope · x elsewhere, for 0 <= slope < 1 (Maas et al. 2013)."""
+    if not 0 <= slope < 1:
+        raise ValueError("wanted 0 <= slope < 1")
+    return xp(x).maximum(x, slope * x)
+
+
+def _leaky_scale(x: Array, slope: float) -> Array:
+    return (x > 0) * x.dtype.type(1 - slope) + x.dtype.type(slope)
+
+
+leaky_relu.vjp(x=lambda g, y, x, slope: g * _leaky_scale(x.data, slope))
+
+
+@primitive
+def maximum(a: Array, b: Array) -> Array:
+    """The larger of a and b; at a tie each gets half the gradient."""
+    return xp(a).maximum(a, b)
+
+
+@primitive
+def minimum(a: Array, b: Array) -> Array:
+    """The smaller of a and b; at a tie each gets half the gradient."""
+    return xp(a).minimum(a, b)
+
+
+def _share(winner: Any, loser: Any, dtype: Any) -> Array:
+    """1 where winner > loser, ½ at a tie, else 0."""
+    winner, loser = raw(winner), raw(loser)
+    return (winner > loser).astype(dtype) + dtype.type(0.5) * (winner == loser)
+
+
+maximum.vjp(
+    a=lambda g, y, a, b: unbroadcast(g * _share(a, b, g.dtype), a),
+    b=lambda g, y, a, b: unbroadcast(g * _share(b, a, g.dtype), b),
+)
+minimum.vjp(
+    a=lambda g, y, a, b: unbroadcast(g * _share(b, a, g.dtype), a),
+    b=lambda g, y, a, b: unbroadcast(g * _share(a, b, g.dtype), b),
+)
+
+
+@primitive
+def clip(x: Array, *, low: float, high: float) -> Array:
+    """x limited to [low, high]; the gradient passes inside and at the limits."""
+    if low > high:
+        raise ValueError("wanted low <= high")
+    return xp(x).clip(x, low, high)
+
+
+clip.vjp(x=lambda g, y, x, low, high: g * ((x.data >= low) & (x.data <= high)))
+
+
+@primitive
+def select(a: Array, b: Array, *, mask: Array) -> Array:
+    """a where mask, b elsewhere; see `where`."""
+    return xp(mask).where(mask, a, b)
+
+
+select.vjp(
+    a=lambda g, y, a, b, mask: unbroadcast(g * mask, a),
+    b=lambda g, y, a, b, mask: unbroadcast(g * ~mask, b),
+)
+
+
+def where(condition: Array, a: Any, b: Any) -> Tensor:
+    """a where condition (an array of bool, as comparisons of Tensors give), b elsewhere."""
+    mask = raw(condition)
+    got = getattr(mask, "dtype", type(mask).__name__)
+    if got != np.dtype(bool):
+        raise TypeError(f"where: wanted an array of bool as condition, got {got}")
+    return select(a, b, mask=mask)
+
+
+def dropout(x: Tensor, mask: Array, *, p: float) -> Tensor:
+    """x · mask / (1 - p) (Srivastava et al. 2014): mask, of x's shape, is 0 with probability p.
+
+    The mask is an argument, so that the op is a function; draw it by `rng.random(x.shape) >= p`.
+    """
+    if not 0 <= p < 1:
+        raise ValueError(f"dropout: wanted 0 <= p < 1, got {p}")
+    return x * mask * (1.0 / (1.0 - p))

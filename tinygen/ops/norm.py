@@ -1,0 +1,129 @@
+"""Batch and layer normalisation: x̂ = (x - mean) / √(var + ε), y = γ·x̂ + β, biased variance.
+
+They differ in the axes that mean and var run over: batch norm takes all but the last (one mean a
+channel, the same code for dense layers and for images), layer norm the last ones (one mean a
+sample). With h = g·γ both have the gradient
+
+    ∂x = (h - mean(h) - x̂ · mean(h·x̂)) / √(var + ε)        ∂γ = Σ g·x̂        ∂β = Σ g
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import Tensor
+from ..device import Array, xp
+from ..primitive import primitive
+from .reduce import mean
+from .shape import unbroadcast
+
+Axes = tuple[int, ...]
+
+
+def _batch_axes(x: Any, gamma: Any) -> Axes:
+    return tuple(range(x.ndim - 1))
+
+
+def _layer_axes(x: Any, gamma: Any) -> Axes:
+    return tuple(range(x.ndim - gamma.ndim, x.ndim))
+
+
+def _check(x: Array, gamma: Array, beta: Array, wanted: tuple[int, ...]) -> None:
+    if gamma.shape != wanted or beta.shape != wanted or x.ndim < 2:
+        raise ValueError(f"wanted x of 2 or more axes, gamma and beta {wanted}")
+
+
+def _forward(
+    x: Array, gamma: Array, beta: Array, axes: Axes, eps: float, saved: dict[str, Any] | None
+) -> tuple[Array, Array, Array]:
+    """(y, mean, var); keeps what the fast gradients need."""
+    centre = x.mean(axis=axes, keepdims=True)
+    xhat = x - centre
+    var = (xhat * xhat).mean(axis=axes, keepdims=True)
+    scale = 1 / xp(x).sqrt(var + x.dtype.type(eps))
+    xhat *= scale
+    if saved is not None:
+        saved.update(xhat=xhat, scale=scale)
+    return xhat * gamma + beta, centre, var
+
+
+@primitive
+def batch_norm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    *,
+    eps: float = 1e-5,
+    stats: tuple[Array, Array] | None = None,
+    saved: dict[str, Any] | None = None,
+) -> Array:
+    """x (..., C), gamma and beta (C,) -> (..., C), normalised over all axes but the last.
+
+    stats: two arrays (C,) that the batch's mean and biased variance are written into.
+    Ioffe & Szegedy 2015, algorithm 1.
+    """
+    _check(x, gamma, beta, x.shape[-1:])
+    y, centre, var = _forward(x, gamma, beta, _batch_axes(x, gamma), eps, saved)
+    if stats is not None:
+        stats[0][...], stats[1][...] = centre.reshape(-1), var.reshape(-1)
+    return y
+
+
+@primitive
+def layer_norm(
+    x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5, saved: dict[str, Any] | None = None
+) -> Array:
+    """x (N, ..., *S), gamma and beta (*S,) -> x's shape, normalised over the axes S.
+
+    Ba, Kiros & Hinton 2016. For images (N, H, W, C), S = (H, W, C) takes a whole sample.
+    """
+    _check(x, gamma, beta, x.shape[x.ndim - gamma.ndim :] if gamma.ndim < x.ndim else x.shape[1:])
+    return _forward(x, gamma, beta, _layer_axes(x, gamma), eps, saved)[0]
+
+
+def _xhat(x: Tensor, axes: Axes, eps: float) -> tuple[Tensor, Tensor]:
+    """(x̂, 1/√(var + ε)), on Tensors."""
+    centred = x - mean(x, axis=axes, keepdims=True)
+    scale = (mean(centred * centred, axis=axes, keepdims=True) + eps) ** -0.5
+    return centred * scale, scale
+
+
+def _rules(op: Any, axes_of: Any) -> None:
+    """The gradients above, as formulas on Tensors and, fast, on arrays."""
+
+    def x_rule(g: Tensor, y: Tensor, x: Tensor, gamma: Any, beta: Any, eps: float, **_: Any) -> Any:
+        axes = axes_of(x, gamma)
+        xhat, scale = _xhat(x, axes, eps)
+        h = g * gamma
+        mean_h = mean(h, axis=axes, keepdims=True)
+        mean_hx = mean(h * xhat, axis=axes, keepdims=True)
+        return (h - mean_h - xhat * mean_hx) * scale
+
+    def gamma_rule(
+        g: Tensor, y: Tensor, x: Tensor, gamma: Tensor, beta: Any, eps: float, **_: Any
+    ) -> Tensor:
+        return unbroadcast(g * _xhat(x, axes_of(x, gamma), eps)[0], gamma)
+
+    def fast_x(
+        g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
+    ) -> Array:
+        axes, xhat = axes_of(x, gamma), saved["xhat"]
+        h = g * gamma
+        mean_h = h.mean(axis=axes, keepdims=True)
+        mean_hx = (h * xhat).mean(axis=axes, keepdims=True)
+        h -= mean_h
+        h -= xhat * mean_hx
+        h *= saved["scale"]
+        return h
+
+    def fast_gamma(
+        g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
+    ) -> Array:
+        return (g * saved["xhat"]).sum(axis=tuple(range(x.ndim - gamma.ndim)))
+
+    op.vjp(x=x_rule, gamma=gamma_rule, beta=lambda g, y, x, gamma, beta, **_: unbroadcast(g, beta))
+    op.fast(x=fast_x, gamma=fast_gamma)
+
+
+_rules(batch_norm, _batch_axes)
+_rules(layer_norm, _layer_axes)

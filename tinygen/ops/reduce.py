@@ -1,0 +1,123 @@
+"""Reductions: many numbers in, fewer out. axis is an int, a tuple or None (all axes)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from ..device import Array, xp
+from ..primitive import primitive
+from .elementwise import exp, sqrt, where
+from .shape import Axes, broadcast_to
+
+
+def normal_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """axis as a sorted tuple of numbers in [0, ndim)."""
+    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    if any(not -ndim <= a < ndim for a in axes):
+        raise ValueError(f"axis {axis} is out of range for {ndim} axes")
+    return tuple(sorted(a % ndim for a in axes))
+
+
+def spread(t: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
+    """A reduced Tensor t, laid against x again: the reduced axes come back with length 1."""
+    if keepdims:
+        return t
+    reduced = normal_axes(axis, x.ndim)
+    return t.reshape(tuple(1 if i in reduced else n for i, n in enumerate(x.shape)))
+
+
+@primitive
+def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Σ x."""
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
+sum.vjp(x=lambda g, y, x, axis, keepdims: broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
+
+
+def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Σ x / n over the axes."""
+    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim))
+    return sum(x, axis=axis, keepdims=keepdims) * (1.0 / n)
+
+
+def var(x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
+    """Σ (x - mean)² / (n - ddof): ddof 0 is the biased variance, 1 the unbiased one."""
+    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim))
+    if n <= ddof:
+        raise ValueError(f"var: wanted more than ddof={ddof} numbers, got {n}")
+    centred = x - mean(x, axis=axis, keepdims=True)
+    return sum(centred * centred, axis=axis, keepdims=keepdims) * (1.0 / (n - ddof))
+
+
+@primitive
+def max(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """The largest number; where several are equal they share the gradient."""
+    return x.max(axis=axis, keepdims=keepdims)
+
+
+def _max_x(g: Tensor, y: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
+    hit = (x.data == spread(y, x, axis, keepdims).data).astype(x.dtype)
+    share = hit / hit.sum(axis=axis, keepdims=True)
+    return spread(g, x, axis, keepdims) * share
+
+
+max.vjp(x=_max_x)
+
+
+def min(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The smallest number; where several are equal they share the gradient."""
+    return -max(-x, axis=axis, keepdims=keepdims)
+
+
+@primitive
+def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """log Σ eˣ, shifted by the maximum so that nothing overflows; its gradient is softmax."""
+    top = x.max(axis=axis, keepdims=True)
+    top = xp(x).where(xp(x).isfinite(top), top, x.dtype.type(0))
+    with np.errstate(divide="ignore"):  # log 0 = -inf is right for a row of -inf
+        y = xp(x).log(xp(x).exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return y if keepdims else xp(x).squeeze(y, axis=axis)
+
+
+logsumexp.vjp(
+    x=lambda g, y, x, axis, keepdims: (
+        spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims))
+    )
+)
+
+
+@primitive
+def softmax(x: Array, *, axis: int = -1) -> Array:
+    """eˣ / Σ eˣ along one axis."""
+    e = xp(x).exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+softmax.vjp(x=lambda g, y, x, axis: y * (g - sum(g * y, axis=axis, keepdims=True)))
+
+
+@primitive
+def log_softmax(x: Array, *, axis: int = -1) -> Array:
+    """x - log Σ eˣ along one axis."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - xp(x).log(xp(x).exp(shifted).sum(axis=axis, keepdims=True))
+
+
+log_softmax.vjp(x=lambda g, y, x, axis: g - exp(y) * sum(g, axis=axis, keepdims=True))
+
+
+def norm(x: Tensor, *, axis: Axes = None, keepdims: bool = False, eps: float = 0.0) -> Tensor:
+    """√(Σ x² + ε), the Euclidean norm for ε = 0, with gradient 0 (not NaN) at x = 0.
+
+    Near 0 its second derivative grows as 1/‖x‖; an ε > 0 bounds it by 1/√ε.
+    """
+    s = sum(x * x, axis=axis, keepdims=keepdims)
+    if eps:
+        return sqrt(s + eps)
+    zero: Any = s.data == 0
+    return where(zero, 0.0, sqrt(where(zero, 1.0, s)))

@@ -1,0 +1,192 @@
+"""Ops that move numbers without changing them: reshape, transpose, broadcast, join, pad, index.
+
+Each gradient moves them back, and the two form a closed family: broadcast_to and sum_to,
+pad and index, index and index_add. So every order of derivative exists.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from ..device import Array, xp
+from ..primitive import primitive
+
+Axes = int | tuple[int, ...] | None
+
+
+@primitive
+def reshape_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """See `reshape`."""
+    return x.reshape(shape)
+
+
+reshape_to.vjp(x=lambda g, y, x, shape: reshape_to(g, shape=x.shape))
+
+
+def reshape(x: Tensor, *shape: Any) -> Tensor:
+    """x in another shape of the same size, C order; one -1 stands for what is left."""
+    return reshape_to(x, shape=_one_tuple(shape))
+
+
+@primitive
+def permute(x: Array, *, axes: tuple[int, ...]) -> Array:
+    """See `transpose`."""
+    return x.transpose(axes)
+
+
+permute.vjp(x=lambda g, y, x, axes: permute(g, axes=tuple(int(i) for i in np.argsort(axes))))
+
+
+def transpose(x: Tensor, *axes: Any) -> Tensor:
+    """The axes of x in the order given; reversed if none is given."""
+    order = _one_tuple(axes) or tuple(reversed(range(x.ndim)))
+    return permute(x, axes=tuple(a % x.ndim if -x.ndim <= a < x.ndim else a for a in order))
+
+
+def _one_tuple(values: tuple[Any, ...]) -> tuple[int, ...]:
+    """(2, 3) from f(2, 3) as from f((2, 3)), as NumPy's methods take both."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], Sequence) else values
+
+
+@primitive
+def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """x repeated along new and length-1 axes until it has `shape` (a view)."""
+    return xp(x).broadcast_to(x, shape)
+
+
+@primitive
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    """x summed over the axes that broadcasting `shape` to x's shape would repeat."""
+    extra = x.ndim - len(shape)
+    kept = tuple(i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[extra:], strict=True)):
+        raise ValueError(f"{shape} does not broadcast to {x.shape}")
+    return x.sum(axis=(*range(extra), *kept)).reshape(shape)
+
+
+broadcast_to.vjp(x=lambda g, y, x, shape: sum_to(g, shape=x.shape))
+sum_to.vjp(x=lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
+
+
+def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
+    """g summed back to the shape of an argument that was broadcast; g itself if it was not."""
+    return g if g.data.shape == like.data.shape else sum_to(g, shape=like.shape)
+
+
+@primitive
+def join(*xs: Array, axis: int) -> Array:
+    """See `concatenate`."""
+    return xp(xs[0]).concatenate(xs, axis=axis)
+
+
+def _join_part(i: int, g: Tensor, y: Tensor, *xs: Tensor, axis: int) -> Tensor:
+    axis %= y.ndim
+    start = sum(x.shape[axis] for x in xs[:i])
+    return g[(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),)]
+
+
+join.vjp(xs=_join_part)
+
+
+def concatenate(xs: Sequence[Any], *, axis: int = 0) -> Tensor:
+    """The arrays one after the other along an axis that they have."""
+    return join(*xs, axis=axis)
+
+
+def stack(xs: Sequence[Tensor], *, axis: int = 0) -> Tensor:
+    """The arrays, all of one shape, one after the other along a new axis."""
+    if len({x.shape for x in xs}) != 1:
+        raise ValueError(f"stack: wanted arrays of one shape, got {[x.shape for x in xs]}")
+    at = axis % (xs[0].ndim + 1)
+    return join(*(x.reshape(*x.shape[:at], 1, *x.shape[at:]) for x in xs), axis=at)
+
+
+def split(x: Tensor, sections: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
+    """x cut along an axis: into so many equal parts, or before each of the given indices."""
+    axis, size = axis % x.ndim, x.shape[axis]
+    if isinstance(sections, int):
+        if sections < 1 or size % sections:
+            raise ValueError(f"split: {size} entries do not make {sections} equal parts")
+        cuts = list(range(0, size + 1, size // sections))
+    else:
+        cuts = [0, *sections, size]
+    before = (slice(None),) * axis
+    return [x[(*before, slice(a, b))] for a, b in pairwise(cuts)]
+
+
+@primitive
+def pad(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
+    """x framed by zeros: widths holds (before, after) for each axis."""
+    if len(widths) != x.ndim or min(min(w) for w in widths) < 0:
+        raise ValueError(f"wanted {x.ndim} pairs (before, after) of widths >= 0")
+    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
+    y = xp(x).zeros(shape, x.dtype)
+    y[_inside(x.shape, widths)] = x
+    return y
+
+
+def _inside(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
+    return tuple(slice(a, a + n) for n, (a, _) in zip(shape, widths, strict=True))
+
+
+pad.vjp(x=lambda g, y, x, widths: g[_inside(x.shape, widths)])
+
+
+@primitive
+def index(x: Array, *, key: Any) -> Array:
+    """x[key], with NumPy's rules for numbers, slices, masks and integer arrays."""
+    return x[key]
+
+
+@primitive
+def index_add(x: Array, *, key: Any, shape: tuple[int, ...]) -> Array:
+    """Zeros of `shape` with x added at [key], as often as an entry is named: index's transpose."""
+    y = xp(x).zeros(shape, x.dtype)
+    if _names_entries(key):
+        xp(x).add.at(y, key, x)
+    else:
+        y[key] = x
+    return y
+
+
+def _names_entries(key: Any) -> bool:
+    """Whether the key holds integer arrays, which may name one entry twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return any((hasattr(k, "dtype") and k.dtype != bool) or isinstance(k, list) for k in parts)
+
+
+index.vjp(x=lambda g, y, x, key: index_add(g, key=key, shape=x.shape))
+index_add.vjp(x=lambda g, y, x, key, shape: index(g, key=key))
+
+
+def flip(x: Tensor, *, axis: Axes = None) -> Tensor:
+    """x with the order of entries reversed along the axes (all if None)."""
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    turned = {a % x.ndim for a in axes}
+    return x[tuple(slice(None, None, -1 if i in turned else 1) for i in range(x.ndim))]
+
+
+def take(x: Tensor, indices: Any, *, axis: int) -> Tensor:
+    """Entries of x along one axis, by integers of any shape (a table look-up)."""
+    indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"take: wanted integer indices, got {indices.dtype}")
+    return x[(slice(None),) * (axis % x.ndim) + (indices,)]
+
+
+def one_hot(labels: Any, classes: int, *, dtype: Any = np.float32) -> Tensor:
+    """(..., classes) with a 1 at each label; labels are integers in [0, classes). A constant."""
+    labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: wanted integer labels, got {labels.dtype}")
+    if math.prod(labels.shape) and (labels.min() < 0 or labels.max() >= classes):
+        raise ValueError(
+            f"one_hot: wanted labels in [0, {classes}), got {labels.min()} to {labels.max()}"
+        )
+    return Tensor((labels[..., None] == xp(labels).arange(classes)).astype(dtype))

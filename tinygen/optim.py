@@ -1,0 +1,185 @@
+"""Floor 3: optimisers. `opt.step(grads)` moves the parameters in place, by the paper's formula.
+
+Parameters stay in their own arrays (two optimisers may share one network); what an optimiser
+remembers of them is flat, one array a quantity. Work goes in blocks that stay in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .core import Tensor
+from .device import Array, xp
+
+BLOCK = 65_536  # entries: p, g, m, v and two scratch blocks are 1.5 MB, about an L2 cache
+
+
+class Optimizer:
+    """What all have in common. A subclass names its `slots` and writes `update`."""
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, params: Iterable[Tensor], *, lr: float):
+        self.params = list(params)
+        if not self.params:
+            raise ValueError(f"{type(self).__name__}: wanted at least one parameter, got none")
+        if len({id(p) for p in self.params}) != len(self.params):
+            raise ValueError(f"{type(self).__name__}: a parameter is given twice")
+        if not all(isinstance(p, Tensor) and p.requires_grad and not p.node for p in self.params):
+            raise TypeError(f"{type(self).__name__}: wanted Tensors made with requires_grad=True")
+        if not lr >= 0:
+            raise ValueError(f"{type(self).__name__}: wanted lr >= 0, got {lr}")
+        self.lr, self.t = lr, 0  # t: steps taken
+        first, size = self.params[0].data, sum(p.size for p in self.params)
+        self.state = {name: xp(first).zeros(size, first.dtype) for name in self.slots}
+
+    def update(self, p: Array, g: Array, *state: Array) -> None:
+        """Writes the new p and state, all 1-d blocks of one length."""
+        raise NotImplementedError
+
+    def step(self, grads: Sequence[Tensor] | None = None) -> None:
+        """One step along `grads`, one for each parameter (default: what `backward` left).
+
+        Raises ValueError if number, shapes or dtypes do not match; nothing has moved then.
+        """
+        gs: list[Tensor | None] = [p.grad for p in self.params] if grads is None else list(grads)
+        self._check(gs)
+        self.t += 1
+        start = 0
+        for p, g in zip(self.params, gs, strict=True):
+            assert g is not None
+            flat_p, flat_g = p.data.reshape(-1), xp(p.data).ascontiguousarray(g.data).reshape(-1)
+            for lo in range(0, p.size, BLOCK):
+                hi = min(lo + BLOCK, p.size)
+                state = (s[start + lo : start + hi] for s in self.state.values())
+                self.update(flat_p[lo:hi], flat_g[lo:hi], *state)
+            start += p.size
+            p.version += 1  # graphs recorded before now hold stale values: grad refuses them
+
+    def _check(self, grads: list[Tensor | None]) -> None:
+        name = type(self).__name__
+        if len(grads) != len(self.params):
+            raise ValueError(
+                f"{name}: wanted {len(self.params)} gradients, one a parameter, got {len(grads)}"
+            )
+        for i, (p, g) in enumerate(zip(self.params, grads, strict=True)):
+            if g is None:
+                raise ValueError(f"{name}: parameter {i} {p.shape} has no gradient: call backward")
+            if g.shape != p.shape or g.dtype != p.dtype or g.device != p.device:
+                raise ValueError(
+                    f"{name}: parameter {i}: wanted a gradient {p.shape} {p.dtype} on {p.device}, "
+                    f"got {g.shape} {g.dtype} on {g.device}"
+                )
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients that `backward` has added up."""
+        for p in self.params:
+            p.grad = None
+
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the flat state arrays, and the step count "t" (int64)."""
+        return {**{k: v.copy() for k, v in self.state.items()}, "t": np.asarray(self.t, np.int64)}
+
+    def load_state_dict(self, state: dict[str, Array]) -> None:
+        """The inverse of state_dict. Raises ValueError if names or sizes differ."""
+        wanted = {k: v.shape for k, v in self.state.items()} | {"t": ()}
+        got = {k: v.shape for k, v in state.items()}
+        if wanted != got:
+            raise ValueError(f"{type(self).__name__}: wanted state {wanted}, got {got}")
+        for name, mine in self.state.items():
+            mine[...] = xp(mine).asarray(state[name])
+        self.t = int(state["t"])
+
+
+class SGD(Optimizer):
+    """u ← momentum · u + g, p ← p - lr · u (plain gradient descent for momentum 0)."""
+
+    slots = ("u",)
+
+    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.0):
+        self.momentum = _fraction("SGD", "momentum", momentum)
+        super().__init__(params, lr=lr)
+
+    def update(self, p: Array, g: Array, *state: Array) -> None:
+        (u,) = state
+        u *= self.momentum
+        u += g
+        p -= self.lr * u
+
+
+class RMSProp(Optimizer):
+    """v ← decay · v + (1 - decay) · g², p ← p - lr · g / (√v + ε) (Tieleman & Hinton 2012)."""
+
+    slots = ("v",)
+
+    def __init__(
+        self, params: Iterable[Tensor], *, lr: float, decay: float = 0.99, eps: float = 1e-8
+    ):
+        self.decay, self.eps = _fraction("RMSProp", "decay", decay), eps
+        super().__init__(params, lr=lr)
+
+    def update(self, p: Array, g: Array, *state: Array) -> None:
+        (v,) = state
+        v *= self.decay
+        v += (1 - self.decay) * g * g
+        p -= self.lr * g / (xp(v).sqrt(v) + self.eps)
+
+
+class Adagrad(Optimizer):
+    """s ← s + g², p ← p - lr · g / (√s + ε) (Duchi et al. 2011)."""
+
+    slots = ("s",)
+
+    def __init__(self, params: Iterable[Tensor], *, lr: float, eps: float = 1e-10):
+        self.eps = eps
+        super().__init__(params, lr=lr)
+
+    def update(self, p: Array, g: Array, *state: Array) -> None:
+        (s,) = state
+        s += g * g
+        p -= self.lr * g / (xp(s).sqrt(s) + self.eps)
+
+
+class Adam(Optimizer):
+    """Kingma & Ba 2014, algorithm 1, with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ):
+
+    m ← β₁·m + (1 - β₁)·g,  v ← β₂·v + (1 - β₂)·g²,  p ← p - lr · m̂ / (√v̂ + ε)
+    """
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ):
+        self.betas = (_fraction("Adam", "beta1", betas[0]), _fraction("Adam", "beta2", betas[1]))
+        self.eps = eps
+        super().__init__(params, lr=lr)
+
+    def update(self, p: Array, g: Array, *state: Array) -> None:
+        (m, v), (beta1, beta2) = state, self.betas
+        m *= beta1
+        m += (1 - beta1) * g
+        scratch = g * g
+        scratch *= 1 - beta2
+        v *= beta2
+        v += scratch
+        xp(v).sqrt(v, out=scratch)
+        scratch *= 1 / (1 - beta2**self.t) ** 0.5
+        scratch += self.eps
+        xp(m).divide(m, scratch, out=scratch)
+        scratch *= self.lr / (1 - beta1**self.t)
+        p -= scratch
+
+
+def _fraction(op: str, name: str, value: Any) -> float:
+    if not 0 <= value < 1:
+        raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
+    return float(value)

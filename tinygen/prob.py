@@ -1,0 +1,54 @@
+"""Floor 3: log-densities, KL divergence and logits losses. All in nats.
+
+Densities and divergences are summed over everything that belongs to a sample (all axes but the
+first) and returned per sample, (N,). Losses are means over the batch: a scalar.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .core import Tensor
+from .ops import exp, log_softmax, mean, one_hot, softplus, sum
+
+
+def _per_sample(x: Tensor) -> Tensor:
+    return sum(x, axis=tuple(range(1, x.ndim)))
+
+
+def gaussian_log_density(x: Any, mu: Any, log_var: Any) -> Tensor:
+    """log N(x; μ, σ² I) = -½ Σ (log 2π + log σ² + (x - μ)²/σ²), per sample: (N, ...) -> (N,).
+
+    log_var = log σ²: a number, or a Tensor that broadcasts against x.
+    """
+    spread = exp(-log_var) if isinstance(log_var, Tensor) else math.exp(-log_var)
+    d = x - mu
+    return _per_sample(d * d * spread + (log_var + math.log(2 * math.pi))) * -0.5
+
+
+def bernoulli_log_density(x: Any, logits: Tensor) -> Tensor:
+    """Σ x log p + (1 - x) log(1 - p) for p = σ(l), as Σ x·l - softplus(l): (N, ...) -> (N,)."""
+    return _per_sample(x * logits - softplus(logits))
+
+
+def kl_to_standard_normal(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(μ, σ² I) ‖ N(0, I)) = ½ Σ (μ² + σ² - log σ² - 1), per sample: (N, d) -> (N,).
+
+    Kingma & Welling 2013, appendix B.
+    """
+    return _per_sample(mu * mu + exp(log_var) - log_var - 1.0) * 0.5
+
+
+def logits_loss(logits: Tensor, target: Any) -> Tensor:
+    """Binary cross-entropy -t log σ(l) - (1 - t) log(1 - σ(l)) = softplus(l) - t·l, the mean.
+
+    Never forms σ(l), so it neither overflows nor loses its gradient where σ saturates.
+    """
+    return mean(softplus(logits) - target * logits)
+
+
+def softmax_loss(logits: Tensor, labels: Any) -> Tensor:
+    """-log softmax(logits)[label], the mean over the batch: (N, classes), integers (N,)."""
+    y = one_hot(labels, logits.shape[1], dtype=logits.dtype)
+    return -mean(sum(y * log_softmax(logits), axis=1))

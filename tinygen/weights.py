@@ -1,0 +1,122 @@
+"""Floor 3: arrays in files (safetensors), written aside and renamed, and PyTorch's layout.
+
+tinygen's weights are (in, out) for dense layers and HWIO for convolutions; a file says so in its
+metadata. `to_torch` and `from_torch` turn a state dict into PyTorch's layout and back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .core import Tensor
+from .device import to_device
+
+LAYOUT = {"format": "tinygen", "layout": "NHWC images, HWIO convolutions, (in, out) dense"}
+
+
+def write_aside(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Calls write(temporary path), then renames it to `path`: whole or not at all."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(name))
+        Path(name).chmod(0o666 & ~_umask())  # mkstemp's files are private, results are not
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def save(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] = {}) -> None:
+    """Writes named Tensors or arrays (and strings) to a .safetensors file."""
+    from safetensors.numpy import save_file
+
+    plain = {}
+    for name, value in arrays.items():
+        array = to_device(value.data if isinstance(value, Tensor) else np.asarray(value), "cpu")
+        plain[name] = np.ascontiguousarray(array).reshape(array.shape)
+    write_aside(path, lambda p: save_file(plain, str(p), metadata={**LAYOUT, **metadata}))
+
+
+def load(path: str | Path) -> dict[str, np.ndarray[Any, Any]]:
+    """The named arrays of a .safetensors file. Raises ValueError, naming it, if it is not one."""
+    return _open(path)[0]
+
+
+def load_metadata(path: str | Path) -> dict[str, str]:
+    """The strings that were saved with the arrays."""
+    return _open(path)[1]
+
+
+def _open(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with safe_open(str(path), "numpy") as file:
+            names = file.keys()  # no mapping: it cannot be iterated itself
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path}: wanted a safetensors file: {error}") from None
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes `value` as indented JSON."""
+    text = json.dumps(value, indent=2) + "\n"
+    write_aside(path, lambda p: p.write_text(text, encoding="utf-8"))
+
+
+# PyTorch keeps dense weights (out, in) and convolutions OIHW. Of a transposed convolution
+# (kh, kw, out, in) it keeps (in, out, kh, kw): the same exchange of axes. Vectors stay.
+_AXES = {2: (1, 0), 4: (3, 2, 0, 1)}
+_NAMES = {"gamma": "weight", "beta": "bias"}
+
+
+def to_torch(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+    """A state dict as PyTorch lays it out: a Sequential's "layers.3.gamma" becomes "3.weight".
+
+    A dense layer behind a flattened image still sees its pixels in NHWC order.
+    """
+    out = {}
+    for name, value in state.items():
+        array = to_device(np.asarray(value), "cpu")
+        *path, last = [part for part in name.split(".") if part != "layers"]
+        key = ".".join([*path, _NAMES.get(last, last)])
+        out[key] = np.ascontiguousarray(array.transpose(_AXES.get(array.ndim, range(array.ndim))))
+    return out
+
+
+def from_torch(state: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `to_torch`, under the names of `like` (our module's state_dict()).
+
+    Raises ValueError for a missing name or another shape. PyTorch's num_batches_tracked is dropped.
+    """
+    out = {}
+    for name, mine in like.items():
+        (theirs,) = to_torch({name: mine})
+        if theirs not in state:
+            raise ValueError(f"from_torch: no {theirs} (for {name}) among {sorted(state)}")
+        array = np.asarray(state[theirs])
+        inverse = np.argsort(_AXES.get(array.ndim, range(array.ndim)))
+        array = np.ascontiguousarray(array.transpose(inverse)).astype(mine.dtype)
+        if array.shape != mine.shape:
+            raise ValueError(f"from_torch: {name}: wanted {mine.shape}, got {array.shape}")
+        out[name] = array
+    return out
