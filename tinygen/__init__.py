@@ -8,14 +8,15 @@
 from . import nn, optim, prob
 from .autodiff import grad
 from .core import Tensor, from_dlpack, no_grad, tensor
+from .cpu.memory import keep_heap as _keep_heap
 from .device import DeviceError
 from .gradcheck import GradientMismatch, gradcheck
 from .ops import *  # noqa: F403
 from .ops import __all__ as _ops
 from .primitive import primitive
+from .version import __version__ as __version__
 from .weights import load, save
 
-__version__ = "0.1.0"
 __all__ = [
     "DeviceError",
     "GradientMismatch",
@@ -33,3 +34,5 @@ __all__ = [
     "tensor",
 ]
 __all__ += _ops
+
+_keep_heap()

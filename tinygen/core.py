@@ -68,7 +68,9 @@ class Tensor:
     __array_ufunc__ = None  # so that `ndarray * Tensor` asks the Tensor
 
     def __init__(self, data: Array, requires_grad: bool = False):
-        self.data = np.asarray(data) if isinstance(data, np.generic) else data  # 0-d arithmetic
+        self.data: Array = (
+            np.asarray(data) if isinstance(data, np.generic) else data
+        )  # 0-d arithmetic
         self.requires_grad = requires_grad
         self.node: Node | None = None
         self.grad: Tensor | None = None  # written by `backward` only

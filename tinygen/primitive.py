@@ -165,8 +165,8 @@ def primitive(forward: Callable[..., Array]) -> Primitive:
 
 
 def _float_dtype(value: Any) -> Any:
-    dtype = getattr(value, "dtype", None)
-    return dtype if dtype in FLOATS and value.ndim else None
+    """The dtype of an array of floats; None (tensor's default) for numbers, lists, integers."""
+    return value.dtype if getattr(value, "ndim", 0) and value.dtype in FLOATS else None
 
 
 def _constant(value: Any, dtype: Any) -> Any:

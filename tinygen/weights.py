@@ -19,6 +19,11 @@ import numpy as np
 from .core import Tensor
 from .device import to_device
 
+
+class FileError(ValueError):
+    """A file that is not what it should be; the message names it."""
+
+
 LAYOUT = {"format": "tinygen", "layout": "NHWC images, HWIO convolutions, (in, out) dense"}
 
 
@@ -55,7 +60,7 @@ def save(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str
 
 
 def load(path: str | Path) -> dict[str, np.ndarray[Any, Any]]:
-    """The named arrays of a .safetensors file. Raises ValueError, naming it, if it is not one."""
+    """The named arrays of a .safetensors file. Raises FileError if it is not one."""
     return _open(path)[0]
 
 
@@ -74,7 +79,7 @@ def _open(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, 
             names = file.keys()  # no mapping: it cannot be iterated itself
             return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except SafetensorError as error:
-        raise ValueError(f"{path}: wanted a safetensors file: {error}") from None
+        raise FileError(f"{path}: wanted a safetensors file: {error}") from None
 
 
 def write_json(path: str | Path, value: Any) -> None:

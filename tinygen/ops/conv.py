@@ -93,16 +93,17 @@ def conv2d_input(
 ) -> Array:
     """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C).
 
-    Each window's column is added back to where it was read.
+    For each place (a, b) of the kernel, g @ w[a, b]ᵀ is added to the pixels which that place read.
     """
     oh, ow = _geometry(shape, w.shape, g.shape, stride, padding)
     (n, h, wd, c), (kh, kw, _, o) = shape, w.shape
     (sh, sw), (ph, pw) = pair(stride), pair(padding)
-    columns = (g.reshape(-1, o) @ w.reshape(-1, o).T).reshape(n, oh, ow, kh, kw, c)
+    rows = g.reshape(-1, o)
     x = xp(g).zeros((n, h + 2 * ph, wd + 2 * pw, c), g.dtype)
     for a in range(kh):
         for b in range(kw):
-            x[:, a : a + sh * oh : sh, b : b + sw * ow : sw] += columns[:, :, :, a, b]
+            read = x[:, a : a + sh * oh : sh, b : b + sw * ow : sw]
+            read += (rows @ w[a, b].T).reshape(n, oh, ow, c)
     return xp(g).ascontiguousarray(x[:, ph : ph + h, pw : pw + wd])
 
 

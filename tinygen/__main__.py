@@ -1,0 +1,47 @@
+"""python -m tinygen sample RUN --n 64 -o x.png: pictures from a finished (or stopped) run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from . import data, plots
+from .models import gan
+from .train.checkpoint import load_parts
+from .train.options import natural, positive, report_errors
+from .train.run import Run
+from .weights import FileError, load
+
+MODELS = {"gan": gan}  # config.json's "model" -> what builds it and knows its range
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Draws options.n images and writes them as one grid."""
+    run = Run.open(options.run)
+    module = MODELS.get(run.config.get("model", ""))
+    if module is None:
+        raise FileError(f"{run.folder}: no model that can be sampled: {run.config.get('model')!r}")
+    model = module.build(run.config, np.random.default_rng(0))
+    load_parts(run.checkpoint, load(run.checkpoint), {"G": model.G})
+    pictures = model.sample(options.n, np.random.default_rng(options.seed))
+    plots.save(plots.grid(data.unscale(pictures, *module.RANGE)), options.output)
+    print(options.output)
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(prog="tinygen", description=__doc__)
+    commands = p.add_subparsers(required=True, metavar="COMMAND")
+    s = commands.add_parser("sample", help="draw pictures from a run")
+    s.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    s.add_argument("--n", type=positive, default=64, help="how many")
+    s.add_argument("--seed", type=natural, default=0, help="of the noise")
+    s.add_argument("-o", "--output", type=Path, default=Path("sample.png"), help="the PNG to write")
+    s.set_defaults(command=sample)
+    options = p.parse_args()
+    report_errors(lambda: options.command(options))
+
+
+if __name__ == "__main__":
+    main()

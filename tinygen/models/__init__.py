@@ -1,0 +1,5 @@
+"""Floor 4: the models, one file a paper. Each opens with the paper's objective, in its symbols.
+
+gan    Goodfellow et al. 2014: the game, both losses of the generator
+dcgan  Radford et al. 2015: the convolutional networks that make it train
+"""

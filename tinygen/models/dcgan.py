@@ -1,0 +1,53 @@
+"""Deep convolutional GAN: the networks of Radford et al. 2015, arXiv:1511.06434, section 3.
+
+The objective is `gan.py`'s. What the paper gives is an architecture that trains: strided
+convolutions in place of pooling (4×4, stride 2, both ways), batch norm in both networks except at
+G's output and D's input, ReLU in G with tanh at its end, leaky ReLU of slope 0.2 in D, weights
+drawn from N(0, 0.02²), Adam with lr 2e-4 and β₁ = 0.5. For 28×28 images two doublings reach from
+7×7:
+
+    G   z (100) -> 7×7×128 -> 14×14×64 -> 28×28×1
+    D   28×28×1 -> 14×14×64 -> 7×7×128 -> logit
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core import Tensor
+from ..nn import BatchNorm, Conv2d, ConvTranspose2d, Linear, Module, Sequential
+from ..nn.init import Rng, normal
+from ..ops import leaky_relu, relu, reshape, tanh
+
+LATENT = 100
+
+
+def _leaky(x: Tensor) -> Tensor:
+    return leaky_relu(x, slope=0.2)
+
+
+def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module, Module]:
+    """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, 1).
+
+    width: channels at half resolution; a quarter has twice as many.
+    """
+    h, w, c = shape
+    if h % 4 or w % 4:
+        raise ValueError(f"dcgan: wanted a height and width divisible by 4, got {h}×{w}")
+    h, w, wide = h // 4, w // 4, 2 * width
+    how: dict[str, Any] = {"init": normal(0.02), "rng": rng}
+    up: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, **how}
+    G = Sequential(
+        Linear(LATENT, h * w * wide, bias=False, **how),
+        lambda z: reshape(z, -1, h, w, wide),
+        *(BatchNorm(wide), relu),
+        *(ConvTranspose2d(wide, width, bias=False, **up), BatchNorm(width), relu),
+        *(ConvTranspose2d(width, c, **up), tanh),
+    )
+    D = Sequential(
+        *(Conv2d(c, width, **up), _leaky),
+        *(Conv2d(width, wide, bias=False, **up), BatchNorm(wide), _leaky),
+        lambda x: reshape(x, -1, h * w * wide),
+        Linear(h * w * wide, 1, **how),
+    )
+    return G, D

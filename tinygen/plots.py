@@ -1,0 +1,81 @@
+"""Floor 5: pictures. Each function returns a matplotlib Figure (a notebook shows it); `save`
+writes it as PNG, aside first. No global state: pyplot is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .weights import write_aside
+
+LINES = ("#2a6fbb", "#d1495b", "#3a9d6e", "#8a5fb5", "#c98a1b", "#555555")  # distinct in print
+
+
+def save(figure: Figure, path: str | Path, *, dpi: int = 100) -> None:
+    """Writes the figure as a PNG: whole or not at all."""
+    write_aside(path, lambda p: figure.savefig(p, format="png", dpi=dpi))
+
+
+def grid(images: Any, *, columns: int | None = None, zoom: int = 2, gap: int = 2) -> Figure:
+    """Images (N, H, W, C) uint8, row by row, in a nearly square grid, each pixel zoom×zoom."""
+    tiles = _tiles(np.asarray(images), columns, gap).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    h, w = tiles.shape[:2]
+    figure = Figure(figsize=(w / 100, h / 100), dpi=100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(tiles, interpolation="nearest")
+    axes.set_axis_off()
+    return figure
+
+
+def _tiles(images: np.ndarray[Any, Any], columns: int | None, gap: int) -> np.ndarray[Any, Any]:
+    """One (height, width, 3) picture of all images, on a mid-grey ground."""
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or images.dtype != np.uint8:
+        raise ValueError(
+            f"grid: wanted uint8 images (N, H, W, 1 or 3), got {images.dtype} {images.shape}"
+        )
+    n, h, w, _ = images.shape
+    columns = columns or int(np.ceil(np.sqrt(n)))
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + gap) + gap, columns * (w + gap) + gap, 3), 128, np.uint8)
+    for i, image in enumerate(images):
+        top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
+        sheet[top : top + h, left : left + w] = image
+    return sheet
+
+
+def curves(
+    metrics: Mapping[str, Sequence[float]], panels: Sequence[tuple[str, Sequence[str]]]
+) -> Figure:
+    """Metrics over steps: a panel for each (axis label, names of columns).
+
+    metrics holds columns, "step" among them; noisy ones are drawn pale, their running mean strong.
+    """
+    figure = Figure(figsize=(6 * len(panels), 4), layout="constrained")
+    steps = np.asarray(metrics.get("step", ()))
+    for axes, (label, names) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
+        for name, colour in zip(names, LINES, strict=False):
+            values = np.asarray(metrics.get(name, ()))
+            axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+            axes.plot(steps, _running_mean(values), color=colour, linewidth=1.8, label=name)
+        axes.set_xlabel("step")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    return figure
+
+
+def _running_mean(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The mean over a window of a fiftieth of the curve, centred; shorter at both ends."""
+    if not len(values):
+        return values
+    half = len(values) // 100
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    lo = np.maximum(np.arange(len(values)) - half, 0)
+    hi = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    return (total[hi] - total[lo]) / (hi - lo)

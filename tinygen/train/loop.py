@@ -1,0 +1,124 @@
+"""The training loop: epochs, batches, the progress bar, metrics, checkpoints and Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..core import Tensor
+from .checkpoint import Part, Position, load_checkpoint, save_checkpoint
+from .run import Run
+
+LOG_EVERY = 20  # steps between rows of metrics.csv: reading numbers back would stall a GPU
+
+Step = Callable[[np.ndarray[Any, Any], np.random.Generator], dict[str, Tensor]]
+
+
+class Interrupted(Exception):
+    """Training was asked to stop; its state is saved."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: a loss is no longer a number."""
+
+
+def fit(
+    run: Run,
+    parts: Mapping[str, Part],
+    step: Step,
+    images: np.ndarray[Any, Any],
+    prepare: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]],
+    rng: np.random.Generator,
+    *,
+    epochs: int,
+    batch: int,
+    resume: bool = False,
+    each_epoch: Callable[[int], None] = lambda epoch: None,
+) -> None:
+    """Calls step(prepare(images[indices]), rng) for every batch of every epoch.
+
+    parts       networks and optimisers by name, which the checkpoint holds
+    step        returns named scalars, written to metrics.csv every LOG_EVERY steps
+    images      (N, H, W, C); each epoch goes through them in a new order, whole batches only
+    each_epoch  called with the number of the epoch just finished, before its checkpoint
+    Ctrl-C ends the step under way, saves, and raises Interrupted; a second one stops at once.
+    """
+    per_epoch = len(images) // batch
+    if per_epoch < 1:
+        raise ValueError(f"fit: wanted a batch of at most {len(images)} images, got {batch}")
+    at = Position()
+    if resume and run.checkpoint.exists():
+        at = load_checkpoint(run.checkpoint, parts, rng)
+        run.cut_metrics(at.step)
+    elif resume:
+        run.cut_metrics(-1)
+    started = time.perf_counter() - at.seconds
+    with _bar(epochs * per_epoch, at.step) as bar, _stop_on_interrupt() as stopped:
+        while at.epoch < epochs:
+            if at.batch == 0:
+                at.order = rng.permutation(len(images))
+            bar.set_description(f"epoch {at.epoch + 1}/{epochs}")
+            while at.batch < per_epoch:
+                chosen = at.order[at.batch * batch : (at.batch + 1) * batch]
+                numbers = step(prepare(images[chosen]), rng)
+                at.batch, at.step = at.batch + 1, at.step + 1
+                at.seconds = time.perf_counter() - started
+                if at.step % LOG_EVERY == 0:
+                    bar.set_postfix(_log(run, at, numbers), refresh=False)
+                bar.update()
+                if stopped.is_set():
+                    save_checkpoint(run.checkpoint, parts, rng, at)
+                    raise Interrupted(f"stopped in epoch {at.epoch + 1}, after step {at.step}")
+            at.epoch, at.batch = at.epoch + 1, 0
+            each_epoch(at.epoch)
+            save_checkpoint(run.checkpoint, parts, rng, at)
+
+
+def _log(run: Run, at: Position, numbers: dict[str, Tensor]) -> dict[str, str]:
+    """Writes a row; returns the numbers as the bar shows them. Raises TrainingError on NaN."""
+    values = {name: t.item() for name, t in numbers.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"{name} is {value} at step {at.step}: training has diverged. The checkpoint of "
+                f"epoch {at.epoch} is kept; a smaller learning rate usually helps"
+            )
+    where = {"step": at.step, "epoch": at.epoch + 1, "seconds": round(at.seconds, 3)}
+    run.log(where | values)
+    return {name: f"{value:.3f}" for name, value in values.items()}
+
+
+def _bar(total: int, done: int) -> Any:
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True)
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C (or a polite kill) sets; the second has its usual effect."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped  # only the main thread may handle signals
+        return
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, frame: Any) -> None:
+        stopped.set()
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+    for s in before:
+        signal.signal(s, on_signal)
+    try:
+        yield stopped
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
