@@ -26,9 +26,9 @@ def options() -> train.Options:
 def main() -> None:
     opt = options()
     images = data.load(opt.data, split="train").images
-    run = train.start(opt, model="gan", shape=images.shape[1:])
     rng = np.random.default_rng(opt.seed)
-    model = gan.build(run.config, rng)
+    model = gan.build({**vars(opt), "shape": images.shape[1:]}, rng)
+    run = train.start(opt, images, model="gan")
     z = gan.noise(64, np.random.default_rng([opt.seed, 1]))
 
     def each_epoch(epoch: int) -> None:

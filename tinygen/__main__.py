@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import data, plots
+from .errors import FileError
 from .models import gan
 from .train.checkpoint import load_parts
-from .train.options import natural, positive, report_errors
+from .train.options import Parser, natural, positive, report_errors
 from .train.run import Run
-from .weights import FileError, load
+from .weights import load
 
 MODELS = {"gan": gan}  # config.json's "model" -> what builds it and knows its range
 
 
-def sample(options: argparse.Namespace) -> None:
-    """Draws options.n images and writes them as one grid."""
-    run = Run.open(options.run)
+def load_model(folder: Path) -> tuple[Run, Any, Any]:
+    """(run, the model's module, the model) with the weights of the run's checkpoint."""
+    run = Run.open(folder)
     module = MODELS.get(run.config.get("model", ""))
     if module is None:
         raise FileError(f"{run.folder}: no model that can be sampled: {run.config.get('model')!r}")
     model = module.build(run.config, np.random.default_rng(0))
     load_parts(run.checkpoint, load(run.checkpoint), {"G": model.G})
+    return run, module, model
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Draws options.n images and writes them as one grid."""
+    _, module, model = load_model(options.run)
     pictures = model.sample(options.n, np.random.default_rng(options.seed))
     plots.save(plots.grid(data.unscale(pictures, *module.RANGE)), options.output)
     print(options.output)
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(prog="tinygen", description=__doc__)
+    p = Parser(prog="tinygen", description=__doc__)
     commands = p.add_subparsers(required=True, metavar="COMMAND")
     s = commands.add_parser("sample", help="draw pictures from a run")
     s.add_argument("run", type=Path, metavar="RUN", help="a run folder")

@@ -18,11 +18,7 @@ import numpy as np
 
 from .core import Tensor
 from .device import to_device
-
-
-class FileError(ValueError):
-    """A file that is not what it should be; the message names it."""
-
+from .errors import FileError
 
 LAYOUT = {"format": "tinygen", "layout": "NHWC images, HWIO convolutions, (in, out) dense"}
 

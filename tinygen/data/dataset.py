@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import UsageError
+
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 
-class DataError(ValueError):
+class DataError(UsageError):
     """Data that is missing, broken or asked for by a wrong name; the message is one line."""
 
 

@@ -76,11 +76,15 @@ def _load_known(known: KnownSet, split: str, places: tuple[Path, ...], download:
 
 
 def _load_auto(split: str, places: tuple[Path, ...], download: bool) -> Dataset:
-    reason = _why_no_mnist(places, download)
-    if reason is None:
+    if _why_no_mnist(places, download) is None:
         return _load_known(KNOWN["mnist"], split, places, download=False)
-    message = f"tinygen: using the built-in strokes set instead of MNIST ({reason})"
-    print(message, file=sys.stderr)
+    files = ", ".join(name for part in PARTS for name in KNOWN["mnist"].members[part])
+    why = "is not here and could not be downloaded" if download else "is not here"
+    print(
+        f"tinygen: MNIST {why}: using the built-in strokes digits. "
+        f"For MNIST put {files} into {places[-1] / 'mnist'}",
+        file=sys.stderr,
+    )
     return _load_strokes(split)
 
 

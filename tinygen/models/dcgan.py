@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import Tensor
+from ..errors import UsageError
 from ..nn import BatchNorm, Conv2d, ConvTranspose2d, Linear, Module, Sequential
 from ..nn.init import Rng, normal
 from ..ops import leaky_relu, relu, reshape, tanh
@@ -33,7 +34,7 @@ def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module,
     """
     h, w, c = shape
     if h % 4 or w % 4:
-        raise ValueError(f"dcgan: wanted a height and width divisible by 4, got {h}×{w}")
+        raise UsageError(f"dcgan: wanted a height and width divisible by 4, got {h}×{w}")
     h, w, wide = h // 4, w // 4, 2 * width
     how: dict[str, Any] = {"init": normal(0.02), "rng": rng}
     up: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, **how}

@@ -31,6 +31,7 @@ import numpy as np
 
 from ..autodiff import grad
 from ..core import Tensor, no_grad, tensor
+from ..errors import UsageError
 from ..nn import Linear, Module, Sequential
 from ..nn.init import Rng
 from ..ops import leaky_relu, mean, reshape, sigmoid, softplus, tanh
@@ -148,13 +149,13 @@ def build(config: Mapping[str, Any], rng: Rng) -> GAN:
     """A GAN ready to train, with DCGAN's Adam (β₁ = 0.5) for both players.
 
     config: "arch" ("mlp" or "dcgan"), "shape" (H, W, C) of the images, "loss", "lr".
-    Raises ValueError for an unknown arch or loss, or a shape that the arch cannot make.
+    Raises UsageError for an unknown arch or loss, or a shape that the arch cannot make.
     """
     arch, loss = config["arch"], config["loss"]
     if arch not in NETWORKS:
-        raise ValueError(f"gan: wanted arch {' or '.join(NETWORKS)}, got {arch!r}")
+        raise UsageError(f"gan: wanted arch {' or '.join(NETWORKS)}, got {arch!r}")
     if loss not in LOSSES:
-        raise ValueError(f"gan: wanted loss {' or '.join(LOSSES)}, got {loss!r}")
+        raise UsageError(f"gan: wanted loss {' or '.join(LOSSES)}, got {loss!r}")
     G, D = NETWORKS[arch](tuple(config["shape"]), rng)
     G_opt, D_opt = (Adam(n.parameters(), lr=config["lr"], betas=(0.5, 0.999)) for n in (G, D))
     return GAN(G, D, G_opt, D_opt, loss=loss)

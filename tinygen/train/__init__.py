@@ -6,10 +6,11 @@ checkpoint  everything that the next step depends on, in one file
 loop        epochs and batches, the progress bar, Ctrl-C
 """
 
+from ..errors import UsageError
 from .loop import Interrupted, TrainingError, fit
 from .options import (
     Options,
-    UsageError,
+    Parser,
     natural,
     parse,
     parser,
@@ -23,6 +24,7 @@ from .run import Run
 __all__ = [
     "Interrupted",
     "Options",
+    "Parser",
     "Run",
     "TrainingError",
     "UsageError",

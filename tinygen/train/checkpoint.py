@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..weights import FileError, load, load_metadata, save
+from ..errors import FileError
+from ..weights import load, load_metadata, save
 
 
 class Part(Protocol):

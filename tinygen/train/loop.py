@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
+from ..errors import UsageError
 from .checkpoint import Part, Position, load_checkpoint, save_checkpoint
 from .run import Run
 
@@ -22,11 +23,15 @@ Step = Callable[[np.ndarray[Any, Any], np.random.Generator], dict[str, Tensor]]
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; its state is saved."""
+    """Training was asked to stop; its state is saved in `run`."""
+
+    def __init__(self, run: Run, at: Position):
+        super().__init__(f"stopped in epoch {at.epoch + 1}, after step {at.step}")
+        self.run = run
 
 
-class TrainingError(RuntimeError):
-    """Training cannot go on: a loss is no longer a number."""
+class TrainingError(UsageError):
+    """Training cannot start, or cannot go on: a loss is no longer a number."""
 
 
 def fit(
@@ -52,7 +57,7 @@ def fit(
     """
     per_epoch = len(images) // batch
     if per_epoch < 1:
-        raise ValueError(f"fit: wanted a batch of at most {len(images)} images, got {batch}")
+        raise TrainingError(f"wanted a batch of at most {len(images)} images, got {batch}")
     at = Position()
     if resume and run.checkpoint.exists():
         at = load_checkpoint(run.checkpoint, parts, rng)
@@ -75,7 +80,7 @@ def fit(
                 bar.update()
                 if stopped.is_set():
                     save_checkpoint(run.checkpoint, parts, rng, at)
-                    raise Interrupted(f"stopped in epoch {at.epoch + 1}, after step {at.step}")
+                    raise Interrupted(run, at)
             at.epoch, at.batch = at.epoch + 1, 0
             each_epoch(at.epoch)
             save_checkpoint(run.checkpoint, parts, rng, at)

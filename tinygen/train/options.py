@@ -7,28 +7,23 @@ With --resume the flags of the run's config.json hold again; only --epochs (more
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from ..data import DataError
 from ..device import DeviceError, check_device
+from ..errors import UsageError
 from ..version import __version__
-from ..weights import FileError, write_json
-from .loop import Interrupted, TrainingError
+from ..weights import write_json
+from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
 FREE_ON_RESUME = ("epochs", "device", "out", "resume")
 
 
 Options = argparse.Namespace
-
-
-class UsageError(ValueError):
-    """A flag that makes no sense; its text is shown to the user."""
 
 
 def positive(text: str) -> int:
@@ -57,11 +52,16 @@ def positive_float(text: str) -> float:
     return value
 
 
-def parser(description: str, *, out: str, epochs: int, batch: int) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """argparse, with errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (--help shows all flags)\n")
+
+
+def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
     """A parser with the common flags; the example adds its own. out: the default run folder."""
-    p = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    p = Parser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute")
     p.add_argument(
         "--data",
@@ -77,10 +77,10 @@ def parser(description: str, *, out: str, epochs: int, batch: int) -> argparse.A
     return p
 
 
-def parse(p: argparse.ArgumentParser, argv: list[str] | None = None) -> Options:
+def parse(p: Parser, argv: list[str] | None = None) -> Options:
     """The options: defaults, then (with --resume) the run's own, then what the user typed.
 
-    `out` comes back as the folder to use. Raises UsageError, DeviceError, FileError or OSError.
+    `out` comes back as the folder to use. Raises UsageError, DeviceError or OSError.
     """
     defaults = vars(p.parse_args([]))
     for action in p._actions:
@@ -104,17 +104,20 @@ def parse(p: argparse.ArgumentParser, argv: list[str] | None = None) -> Options:
     return Options(**options)
 
 
-def start(options: Options, **more: Any) -> Run:
+def start(options: Options, images: Any, *, model: str) -> Run:
     """The run folder of these options: opened with --resume, else created.
 
-    `more` joins the flags in config.json: what else it takes to build the model again.
+    config.json gets the flags, the model's name and the images' (H, W, C): what builds it again.
+    Raises UsageError if a batch is more than all images, or the run is one of another model.
     """
+    if options.batch > len(images):
+        raise UsageError(f"wanted a batch of at most {len(images)} images, got {options.batch}")
     own = {k: v for k, v in vars(options).items() if k not in ("out", "resume")}
-    config = {"tinygen": __version__, **more, **own}
+    built = {"model": model, "shape": list(images.shape[1:])}
     if not options.resume:
-        return Run.create(options.out, json.loads(json.dumps(config)))
+        return Run.create(options.out, {"tinygen": __version__, **built, **own})
     run = Run.open(options.out)
-    if any(run.config.get(k) != v for k, v in json.loads(json.dumps(more)).items()):
+    if any(run.config.get(name) != value for name, value in built.items()):
         raise UsageError(f"--resume: {run.folder} is a run of another model or of other images")
     run.config.update(own)
     write_json(run.folder / "config.json", run.config)
@@ -130,12 +133,13 @@ def report_errors(main: Callable[[], Any]) -> None:
     try:
         main()
     except Interrupted as stop:
-        print(f"\n{stop}", file=sys.stderr)
+        again = f"python {sys.argv[0]} --out {stop.run.folder} --resume"
+        print(f"\n{stop}; go on with: {again}", file=sys.stderr)
         sys.exit(130)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
-    except (UsageError, DataError, DeviceError, FileError, TrainingError, OSError) as error:
+    except (UsageError, DeviceError, OSError) as error:
         print(f"{name}: error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
 

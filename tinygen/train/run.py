@@ -16,7 +16,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..weights import FileError, write_aside, write_json
+from ..errors import FileError
+from ..weights import write_aside, write_json
 
 
 class Run:

@@ -1,0 +1,199 @@
+"""The GAN's losses: closed forms, torch in float64 for a whole step of both players, properties."""
+
+import numpy as np
+import pytest
+
+import tinygen as tg
+from tinygen import nn
+from tinygen.errors import UsageError
+from tinygen.models import gan
+from tinygen.weights import to_torch
+
+X = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1))
+Z1, Z2 = (np.random.default_rng(i).standard_normal((6, gan.LATENT)) for i in (1, 2))
+CONFIG = {"shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4}
+
+
+def t(a):
+    return tg.tensor(a, dtype=float)
+
+
+class Affine(nn.Module):
+    """x · w, summed over what belongs to a sample: a player small enough to do by hand."""
+
+    def __init__(self, w):
+        self.w = tg.tensor(w, dtype=float, requires_grad=True)
+
+    def __call__(self, x, *, train=None):
+        return x @ self.w
+
+
+def test_value_and_losses_by_hand():
+    x, z = t([[1.0], [-2.0]]), t([[0.5], [3.0]])
+    D, G = Affine([[0.7]]), Affine([[2.0]])
+    p_x, p_g = (1 / (1 + np.exp(-0.7 * np.array(v))) for v in ([1.0, -2.0], [1.0, 6.0]))
+    V, D_x, D_Gz = gan.value(D, G, x, z)
+    assert V.item() == pytest.approx(np.log(p_x).mean() + np.log(1 - p_g).mean(), rel=1e-12)
+    assert (D_x.item(), D_Gz.item()) == pytest.approx((p_x.mean(), p_g.mean()), rel=1e-12)
+    saturating = gan.generator_loss(D, G, z, loss="saturating")
+    assert saturating.item() == pytest.approx(np.log(1 - p_g).mean(), rel=1e-12)
+    non = gan.generator_loss(D, G, z, loss="non-saturating")
+    assert non.item() == pytest.approx(-np.log(p_g).mean(), rel=1e-12)
+    # ∂/∂w_G by hand: a = 0.7·w·z, d log(1 - σ(a)) = -σ(a) da, d(-log σ(a)) = -(1 - σ(a)) da
+    da = 0.7 * z.numpy()[:, 0]
+    assert tg.grad(saturating, [G.w])[0].item() == pytest.approx((-p_g * da).mean(), rel=1e-12)
+    assert tg.grad(non, [G.w])[0].item() == pytest.approx((-(1 - p_g) * da).mean(), rel=1e-12)
+
+
+def test_a_blind_discriminator_is_worth_minus_log_4():
+    """Theorem 1: at D = ½ the value is -log 4."""
+    V = gan.value(Affine([[0.0]]), Affine([[1.0]]), t([[1.0]]), t([[2.0]])).V
+    assert V.item() == pytest.approx(-np.log(4), rel=1e-12)
+
+
+def test_the_value_does_not_reach_into_G():
+    G, D = Affine([[2.0]]), Affine([[0.7]])
+    with pytest.raises(ValueError, match="does not depend on input 0"):
+        tg.grad(gan.value(D, G, t([[1.0]]), t([[2.0]])).V, [G.w])
+
+
+def test_a_sure_discriminator_starves_only_the_saturating_loss():
+    G, D = Affine([[1.0]]), Affine([[-50.0]])  # D(G(z)) = e⁻⁵⁰
+    z = t([[1.0]])
+    slope = {
+        kind: abs(tg.grad(gan.generator_loss(D, G, z, loss=kind), [G.w])[0].item())
+        for kind in gan.LOSSES
+    }
+    assert slope["saturating"] < 1e-18 and slope["non-saturating"] == pytest.approx(50)
+
+
+def test_logits_far_out_stay_finite():
+    a = tg.tensor([-1e4, 1e4])
+    np.testing.assert_array_equal(gan.log_D(a).numpy(), [-1e4, 0])
+    np.testing.assert_array_equal(gan.log_1_minus_D(a).numpy(), [0, -1e4])
+
+
+# --- one whole step against torch -----------------------------------------------------------------
+
+
+def torch_networks(torch, arch):
+    L = torch.nn
+
+    class Images(L.Module):  # rows of features, as our NHWC reshape reads them
+        def forward(self, z):
+            return z.view(-1, 7, 7, 128).permute(0, 3, 1, 2)
+
+    class Rows(L.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1).reshape(len(x), -1)
+
+    class Same(L.Module):
+        def forward(self, x):
+            return x
+
+    if arch == "mlp":
+        G = L.Sequential(
+            *(L.Linear(100, 256), L.Tanh(), L.Linear(256, 512), L.Tanh()),
+            *(L.Linear(512, 784), L.Tanh(), L.Unflatten(1, (1, 28, 28))),
+        )
+        D = L.Sequential(
+            *(Rows(), L.Linear(784, 512), L.LeakyReLU(0.01)),
+            *(L.Linear(512, 256), L.LeakyReLU(0.01), L.Linear(256, 1)),
+        )
+    else:
+        G = L.Sequential(
+            *(L.Linear(100, 6272, bias=False), Images(), L.BatchNorm2d(128), L.ReLU()),
+            *(L.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), L.BatchNorm2d(64), L.ReLU()),
+            *(L.ConvTranspose2d(64, 1, 4, 2, 1), L.Tanh()),
+        )
+        D = L.Sequential(
+            *(L.Conv2d(1, 64, 4, 2, 1), L.LeakyReLU(0.2)),
+            *(L.Conv2d(64, 128, 4, 2, 1, bias=False), L.BatchNorm2d(128), L.LeakyReLU(0.2)),
+            *(Rows(), L.Linear(6272, 1)),
+        )
+    return G.double(), D.double()
+
+
+@pytest.mark.parametrize("loss", gan.LOSSES)
+@pytest.mark.parametrize("arch", gan.NETWORKS)
+def test_one_whole_step_equals_torch(arch, loss):
+    """V and ∂V/∂D, D's Adam step, then G's loss, ∂/∂G against the new D, and G's Adam step."""
+    torch = pytest.importorskip("torch")
+    model = gan.build({**CONFIG, "arch": arch, "loss": loss}, np.random.default_rng(5))
+    G, D = model.G.astype(np.float64), model.D.astype(np.float64)
+    TG, TD = torch_networks(torch, arch)
+    for ours, theirs in ((G, TG), (D, TD)):
+        state = {k: torch.from_numpy(v) for k, v in to_torch(ours.state_dict()).items()}
+        left = theirs.load_state_dict(state, strict=False)
+        assert not left.unexpected_keys
+        assert all("num_batches" in k for k in left.missing_keys)
+    opts = [tg.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (D, G)]
+    t_opts = [torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (TD, TG)]
+    F = torch.nn.functional
+
+    def same_gradients(net, gs, theirs):
+        named = zip(net.named_parameters(), gs, strict=True)
+        for key, g in to_torch({k: g.numpy() for k, g in named}).items():
+            want = theirs.get_parameter(key).grad.numpy()
+            np.testing.assert_allclose(g, want, rtol=1e-7, atol=1e-10, err_msg=key)
+
+    V = gan.value(D, G, t(X), t(Z1)).V
+    gs = tg.grad(-V, D.parameters())
+    a = TD(torch.from_numpy(X.transpose(0, 3, 1, 2).copy()))
+    b = TD(TG(torch.from_numpy(Z1)).detach())
+    t_V = F.logsigmoid(a).mean() + F.logsigmoid(-b).mean()
+    (-t_V).backward()
+    assert V.item() == pytest.approx(t_V.item(), rel=1e-10)
+    same_gradients(D, gs, TD)
+    opts[0].step(gs)
+    t_opts[0].step()
+
+    loss_G = gan.generator_loss(D, G, t(Z2), loss=loss)
+    gs = tg.grad(loss_G, G.parameters())
+    TG.zero_grad()
+    b = TD(TG(torch.from_numpy(Z2)))
+    t_loss = F.logsigmoid(-b).mean() if loss == "saturating" else -F.logsigmoid(b).mean()
+    t_loss.backward()
+    assert loss_G.item() == pytest.approx(t_loss.item(), rel=1e-10)
+    same_gradients(G, gs, TG)
+    opts[1].step(gs)
+    t_opts[1].step()
+    for key, w in to_torch({k: p.numpy() for k, p in G.named_parameters().items()}).items():
+        want = TG.get_parameter(key).detach().numpy()
+        # Adam divides by √v̂: where a gradient is nearly 0, its rounding shows, times lr
+        np.testing.assert_allclose(w, want, rtol=0, atol=1e-6, err_msg=key)
+
+
+def test_a_step_moves_both_players_and_reports():
+    model = gan.build({**CONFIG, "arch": "mlp"}, np.random.default_rng(0))
+    before = [model.G.state_dict(), model.D.state_dict()]
+    out = model.step(X.astype(np.float32), np.random.default_rng(1))
+    assert set(out) == {"loss_D", "loss_G", "D_x", "D_Gz"}
+    assert not any(v.requires_grad for v in (out["D_x"], out["D_Gz"]))
+    for net, old in zip((model.G, model.D), before, strict=True):
+        assert all(np.any(v != old[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize("arch", gan.NETWORKS)
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
+def test_networks_fit_the_images(arch, shape):
+    model = gan.build({**CONFIG, "arch": arch, "shape": shape}, np.random.default_rng(0))
+    images = model.sample(5, np.random.default_rng(0))
+    assert images.shape == (5, *shape) and np.abs(images).max() <= 1
+    assert model.D(tg.tensor(images), train=True).shape == (5, 1)
+
+
+def test_generate_does_not_depend_on_the_chunk():
+    model = gan.build({**CONFIG, "arch": "dcgan"}, np.random.default_rng(0))
+    z = gan.noise(5, np.random.default_rng(0))
+    np.testing.assert_allclose(model.generate(z, chunk=2), model.generate(z), atol=1e-6)
+
+
+def test_bad_configurations_are_named():
+    r = np.random.default_rng(0)
+    with pytest.raises(UsageError, match="arch mlp or dcgan, got 'resnet'"):
+        gan.build({**CONFIG, "arch": "resnet"}, r)
+    with pytest.raises(UsageError, match="loss non-saturating or saturating, got 'hinge'"):
+        gan.build({**CONFIG, "arch": "mlp", "loss": "hinge"}, r)
+    with pytest.raises(UsageError, match="divisible by 4, got 30×28"):
+        gan.build({**CONFIG, "arch": "dcgan", "shape": (30, 28, 1)}, r)

@@ -1,0 +1,117 @@
+"""Three steps of each optimiser against torch's in float64, and what is refused."""
+
+import numpy as np
+import pytest
+
+import tinygen as tg
+from tinygen import optim
+
+OURS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.1),
+    "momentum": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+    "rmsprop": lambda p: optim.RMSProp(p, lr=0.01, decay=0.9, eps=1e-6),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.1, eps=1e-6),
+    "adam": lambda p: optim.Adam(p, lr=0.01, betas=(0.5, 0.9), eps=1e-6),
+}
+THEIRS = {
+    "sgd": lambda t, p: t.SGD(p, lr=0.1),
+    "momentum": lambda t, p: t.SGD(p, lr=0.1, momentum=0.9),
+    "rmsprop": lambda t, p: t.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-6),
+    "adagrad": lambda t, p: t.Adagrad(p, lr=0.1, eps=1e-6),
+    "adam": lambda t, p: t.Adam(p, lr=0.01, betas=(0.5, 0.9), eps=1e-6),
+}
+SHAPES = [(3, 4), (5,), (300, 400)]  # the last spans two blocks
+
+
+def arrays(seed):
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(s) for s in SHAPES]
+
+
+def parameters(seed=0):
+    return [tg.tensor(a, dtype=float, requires_grad=True) for a in arrays(seed)]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_three_steps_equal_torch(name):
+    torch = pytest.importorskip("torch")
+    ours = parameters()
+    theirs = [torch.tensor(a, requires_grad=True) for a in arrays(0)]
+    a, b = OURS[name](ours), THEIRS[name](torch.optim, theirs)
+    for step in range(1, 4):
+        gs = arrays(step)
+        a.step([tg.tensor(g, dtype=float) for g in gs])
+        for p, g in zip(theirs, gs, strict=True):
+            p.grad = torch.tensor(g)
+        b.step()
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_adam_by_hand():
+    """Algorithm 1 written out, for two steps of one number."""
+    (p,) = params = [tg.tensor([1.0], dtype=float, requires_grad=True)]
+    opt = optim.Adam(params, lr=0.1, betas=(0.9, 0.99), eps=1e-8)
+    want, m, v = 1.0, 0.0, 0.0
+    for t, g in ((1, 0.5), (2, -2.0)):
+        m, v = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        want -= 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
+        opt.step([tg.tensor([g], dtype=float)])
+        assert p.item() == pytest.approx(want, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_state_round_trip(name):
+    """Two steps, save, one step: as two steps, load into a new one, one step. Bit for bit."""
+    first, second = parameters(), parameters()
+    a = OURS[name](first)
+    for step in (1, 2):
+        a.step([tg.tensor(g, dtype=float) for g in arrays(step)])
+    b = OURS[name](second)
+    b.load_state_dict(a.state_dict())
+    for p, q in zip(first, second, strict=True):
+        q.data[...] = p.data
+    for opt in (a, b):
+        opt.step([tg.tensor(g, dtype=float) for g in arrays(3)])
+    for p, q in zip(first, second, strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_parameters_keep_their_own_arrays():
+    params = parameters()
+    before = [p.data for p in params]
+    optim.Adam(params).step([tg.tensor(g, dtype=float) for g in arrays(1)])
+    assert all(p.data is a for p, a in zip(params, before, strict=True))
+
+
+def test_what_is_refused():
+    params = parameters()
+    opt = optim.SGD(params, lr=0.1)
+    gs = [tg.tensor(g, dtype=float) for g in arrays(1)]
+    before = [p.numpy().copy() for p in params]
+    with pytest.raises(ValueError, match="wanted 3 gradients, one a parameter, got 2"):
+        opt.step(gs[:2])
+    with pytest.raises(
+        ValueError, match=r"parameter 1: wanted a gradient \(5,\) float64 .* float32"
+    ):
+        opt.step([gs[0], tg.tensor(np.ones(5)), gs[2]])
+    with pytest.raises(ValueError, match=r"parameter 2: .* got \(3, 4\)"):
+        opt.step([gs[0], gs[1], gs[0]])
+    with pytest.raises(ValueError, match=r"parameter 0 \(3, 4\) has no gradient: call backward"):
+        opt.step()
+    for p, b in zip(params, before, strict=True):
+        np.testing.assert_array_equal(p.numpy(), b, "a refused step moved something")
+    with pytest.raises(ValueError, match="at least one parameter"):
+        optim.SGD([], lr=0.1)
+    with pytest.raises(ValueError, match="given twice"):
+        optim.SGD([params[0], params[0]], lr=0.1)
+    with pytest.raises(TypeError, match="requires_grad=True"):
+        optim.SGD([tg.tensor([1.0])], lr=0.1)
+    with pytest.raises(ValueError, match="lr >= 0, got -1"):
+        optim.SGD(params, lr=-1)
+    with pytest.raises(ValueError, match=r"0 <= beta1 < 1, got 1.0"):
+        optim.Adam(params, betas=(1.0, 0.9))
+    with pytest.raises(ValueError, match="wanted state"):
+        optim.Adam(params).load_state_dict({"m": np.ones(3)})
+    with pytest.raises(TypeError):
+        optim.Adam(params, 0.1)

@@ -1,0 +1,47 @@
+"""Pictures are Figures, drawn without pyplot, and saved whole."""
+
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from tinygen import plots
+
+
+def test_grid_shows_every_pixel(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 1), dtype=np.uint8)
+    figure = plots.grid(images, columns=3, zoom=2, gap=1)
+    assert isinstance(figure, Figure)
+    plots.save(figure, tmp_path / "grid.png")
+    seen = (imread(tmp_path / "grid.png")[:, :, :3] * 255).round().astype(int)
+    assert seen.shape == (2 * (2 * 5 + 1), 2 * (3 * 7 + 1), 3)
+    for i, image in enumerate(images):
+        top, left = 2 * (1 + i // 3 * 5), 2 * (1 + i % 3 * 7)
+        tile = seen[top : top + 8 : 2, left : left + 12 : 2]
+        np.testing.assert_array_equal(tile, np.repeat(image, 3, axis=2))
+    assert (seen[-2, -2] == 128).all()  # the empty sixth place
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_grid_refuses_floats():
+    with pytest.raises(
+        ValueError, match=r"uint8 images \(N, H, W, 1 or 3\), got float64 \(2, 3, 3, 1\)"
+    ):
+        plots.grid(np.zeros((2, 3, 3, 1)))
+
+
+def test_curves_hold_values_and_running_mean():
+    values = np.arange(200.0) % 2
+    figure = plots.curves({"step": list(range(200)), "a": values}, [("loss", ("a",))])
+    (axes,) = figure.axes
+    raw, smooth = (line.get_ydata() for line in axes.lines)
+    np.testing.assert_array_equal(raw, values)
+    assert smooth[0] == values[:3].mean() and smooth[100] == values[98:103].mean()
+    assert axes.get_ylabel() == "loss" and axes.get_legend() is not None
+
+
+def test_curves_of_nothing_is_an_empty_panel(tmp_path):
+    plots.save(plots.curves({}, [("loss", ("a",))]), tmp_path / "c.png")
+    assert (tmp_path / "c.png").stat().st_size > 0

@@ -1,0 +1,184 @@
+"""The scripts as a user runs them: what appears, how they stop, and one line for each mistake."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tinygen import data
+
+REPOSITORY = Path(__file__).parents[2]
+GAN = [sys.executable, str(REPOSITORY / "examples" / "gan_mnist.py"), "--arch", "mlp"]
+SAMPLE = [sys.executable, "-m", "tinygen", "sample"]
+
+
+def script(command, *flags, env=None, cwd=None):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})}
+    return subprocess.run(
+        [*command, *map(str, flags)], capture_output=True, text=True, env=environment, cwd=cwd
+    )
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    drawn = data.load("strokes", "test")
+    np.savez(path, images=drawn.images[:800], labels=drawn.labels[:800])
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, digits):
+    folder = tmp_path_factory.mktemp("runs") / "gan"
+    done = script(GAN, "--data", digits, "--epochs", 2, "--batch", 16, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_a_run_leaves_what_is_promised(run):
+    folder, done = run
+    last = folder / "samples" / "epoch_0002.png"
+    assert done.stdout.strip().splitlines()[-1] == str(last)
+    assert imread(last).shape[:2] == (484, 484)  # 8×8 digits of 28 + 2, doubled
+    names = {p.name for p in folder.iterdir()}
+    assert names == {
+        "config.json", "metrics.csv", "samples", "curves.png", "checkpoint.safetensors"
+    }  # fmt: skip
+    config = json.loads((folder / "config.json").read_text())
+    assert config["model"] == "gan" and config["shape"] == [28, 28, 1] and config["epochs"] == 2
+    header, *rows = (folder / "metrics.csv").read_text().splitlines()
+    assert header == "step,epoch,seconds,loss_D,loss_G,D_x,D_Gz" and len(rows) == 80 // 20
+    for shown in ("epoch 2/2", "loss_D=", "loss_G=", "D_x=", "D_Gz="):
+        assert shown in done.stderr, f"{shown} is not on the bar"
+
+
+def test_sample_draws_from_a_run(run, tmp_path):
+    picture = tmp_path / "x.png"
+    done = script(SAMPLE, run[0], "--n", 9, "-o", picture)
+    assert done.returncode == 0 and done.stdout.strip() == str(picture), done.stderr
+    assert imread(picture).shape[:2] == (184, 184)
+    again = tmp_path / "y.png"
+    script(SAMPLE, run[0], "--n", 9, "-o", again)
+    assert again.read_bytes() == picture.read_bytes()
+    script(SAMPLE, run[0], "--n", 9, "-o", again, "--seed", 1)
+    assert again.read_bytes() != picture.read_bytes()
+
+
+def test_resume_goes_on(run, digits, tmp_path):
+    folder = tmp_path / "gan"
+    flags = ("--data", digits, "--batch", 16, "--out", folder)
+    assert script(GAN, *flags, "--epochs", 1).returncode == 0
+    done = script(GAN, "--out", folder, "--resume", "--epochs", 2)  # the rest from config.json
+    assert done.returncode == 0, done.stderr
+    one, two = ((f / "samples" / "epoch_0002.png").read_bytes() for f in (run[0], folder))
+    assert one == two
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_saves_and_says_how_to_go_on(digits, tmp_path):
+    folder = tmp_path / "gan"
+    command = [*GAN, "--data", str(digits), "--epochs", "500", "--out", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    while not (folder / "metrics.csv").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Traceback" not in error and "stopped in epoch" in error
+    assert error.splitlines()[-1].endswith(f"--out {folder} --resume")
+    assert (folder / "checkpoint.safetensors").exists()
+
+
+def one_line(done, *words):
+    """Exit code 2 and a single line on stderr that holds the words."""
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and "Traceback" not in lines[0], done.stderr
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+MISTAKES = {
+    "unknown flag": (["--epoch-count", "3"], ["unrecognized arguments", "--epoch-count"]),
+    "no epochs": (["--epochs", "0"], ["--epochs", "wanted a whole number >= 1, got '0'"]),
+    "a word": (["--batch", "many"], ["--batch", "got 'many'"]),
+    "negative seed": (["--seed=-1"], ["--seed", "wanted a whole number >= 0"]),
+    "no rate": (["--lr", "nan"], ["--lr", "wanted a number > 0, got 'nan'"]),
+    "unknown arch": (["--arch", "resnet"], ["--arch", "'mlp'", "'dcgan'"]),
+    "unknown data": (["--data", "no-such-set"], ["no-such-set", "mnist"]),
+    "batch of more than all": (["--batch", "801"], ["batch of at most 640 images, got 801"]),
+    "no such run": (["--out", "nowhere", "--resume"], ["nowhere", "not a run folder"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line(name, digits, tmp_path):
+    flags, words = MISTAKES[name]
+    given = [] if "--data" in flags else ["--data", digits]
+    one_line(script(GAN, *given, "--out", tmp_path / "run", *flags, cwd=tmp_path), *words)
+    assert not list(tmp_path.rglob("*.png")) and not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_cuda_without_a_gpu_is_one_line(digits, tmp_path):
+    try:
+        import cupy
+
+        if cupy.cuda.is_available():
+            pytest.skip("there is a GPU")
+    except ImportError:
+        pass
+    done = script(GAN, "--data", digits, "--device", "cuda", "--out", tmp_path / "run")
+    one_line(done, "device 'cuda'")
+
+
+def test_an_unwritable_folder_is_one_line(digits, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    one_line(script(GAN, "--data", digits, "--out", tmp_path / "file" / "run"), "file")
+    one_line(script(GAN, "--data", digits, "--out", tmp_path / "file"), "file")
+
+
+@pytest.mark.parametrize("broken", ["cut off", "not an archive"])
+def test_broken_data_is_one_line(broken, digits, tmp_path):
+    path = tmp_path / "digits.npz"
+    whole = digits.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if broken == "cut off" else b"hello" * 100)
+    one_line(script(GAN, "--data", path, "--out", tmp_path / "run"), str(path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_of_another_size_for_dcgan_are_one_line(tmp_path):
+    path = tmp_path / "odd.npz"
+    np.savez(path, images=np.zeros((100, 30, 30, 1), np.uint8))
+    done = script(GAN, "--arch", "dcgan", "--data", path, "--out", tmp_path / "run")
+    one_line(done, "divisible by 4, got 30×30")
+
+
+def test_a_run_is_not_overwritten(run, digits):
+    before = (run[0] / "metrics.csv").read_bytes()
+    done = script(GAN, "--data", digits, "--out", run[0])
+    one_line(done, "holds a run already", "--resume")
+    assert (run[0] / "metrics.csv").read_bytes() == before
+
+
+def test_resume_refuses_other_flags(run):
+    done = script(GAN, "--out", run[0], "--resume", "--batch", 32)
+    one_line(done, "--batch 32", "was made with 16")
+
+
+def test_sample_mistakes_are_one_line(run, tmp_path):
+    one_line(script(SAMPLE, tmp_path / "nothing"), "nothing", "not a run folder")
+    one_line(script(SAMPLE, run[0], "--n", 0), "wanted a whole number >= 1")
+    one_line(script(SAMPLE, run[0], "-o", tmp_path / "no" / "folder.png"), "no")
+    (tmp_path / "config.json").write_text('{"model": "poem"}')
+    one_line(script(SAMPLE, tmp_path), "no model that can be sampled: 'poem'")
+    (tmp_path / "config.json").write_text((run[0] / "config.json").read_text())
+    one_line(script(SAMPLE, tmp_path), "checkpoint.safetensors: no such file")
