@@ -25,10 +25,10 @@ def options() -> train.Options:
 
 def main() -> None:
     opt = options()
-    images = data.load(opt.data, split="train").images
+    dataset = data.load(opt.data, split="train")
     rng = np.random.default_rng(opt.seed)
-    model = gan.build({**vars(opt), "shape": images.shape[1:]}, rng)
-    run = train.start(opt, images, model="gan")
+    model = gan.build({**vars(opt), "shape": dataset.images.shape[1:]}, rng)
+    run = train.start(opt, dataset, model="gan")
     z = gan.noise(64, np.random.default_rng([opt.seed, 1]))
 
     def each_epoch(epoch: int) -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         run,
         model.parts(),
         model.step,
-        images,
+        dataset.images,
         lambda x: data.scale(x, *gan.RANGE),
         rng,
         epochs=opt.epochs,

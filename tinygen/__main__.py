@@ -25,7 +25,7 @@ def load_model(folder: Path) -> tuple[Run, Any, Any]:
     module = MODELS.get(run.config.get("model", ""))
     if module is None:
         raise FileError(f"{run.folder}: no model that can be sampled: {run.config.get('model')!r}")
-    model = module.build(run.config, np.random.default_rng(0))
+    model = module.build({**run.config, "device": "cpu"}, np.random.default_rng(0))
     load_parts(run.checkpoint, load(run.checkpoint), {"G": model.G})
     return run, module, model
 

@@ -10,14 +10,14 @@ import pytest
 from judge import classifier, judge, judge_run, probabilities
 
 from tinygen import data
+from tinygen.data import strokes
 
 REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def net():
-    real = data.load("strokes", "train")
-    return classifier(real.images[:10_000], real.labels[:10_000], epochs=1)
+    return classifier(*strokes.draw(10_000, seed=0), epochs=1)
 
 
 def test_it_reads_digits(net):

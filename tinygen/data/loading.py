@@ -20,7 +20,7 @@ from tinygen.data.own import load_folder, load_npz
 
 NAMES = (*KNOWN, "strokes", "auto")
 SPLITS = ("train", "validation", "test", "train+validation")
-_STROKES = {"train": (20_000, 0), "validation": (2_000, 1), "test": (2_000, 2)}
+_STROKES = {"train": (50_000, 0), "validation": (2_000, 1), "test": (2_000, 2)}
 
 # Why a download of MNIST failed in this process, by places: "auto" does not try again, so that
 # it is quick and one run does not train on strokes and test on MNIST.

@@ -94,13 +94,17 @@ class GAN:
     opt_D: Optimizer
     loss: str = "non-saturating"
 
+    @property
+    def device(self) -> str:
+        """Where the networks are: "cpu" or "cuda"."""
+        return self.opt_G.params[0].device
+
     def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
         """D's step on images x (N, H, W, C) in [-1, 1], then G's, each with fresh noise."""
-        x = tensor(x)
-        V, D_x, D_Gz = value(self.D, self.G, x, noise(len(x), rng))
-        params = self.opt_D.params
-        self.opt_D.step(grad(-V, params))
-        loss_G = generator_loss(self.D, self.G, noise(len(x), rng), loss=self.loss)
+        x = tensor(x, device=self.device)
+        V, D_x, D_Gz = value(self.D, self.G, x, self.noise(len(x), rng))
+        self.opt_D.step(grad(-V, self.opt_D.params))
+        loss_G = generator_loss(self.D, self.G, self.noise(len(x), rng), loss=self.loss)
         self.opt_G.step(grad(loss_G, self.opt_G.params))
         return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
@@ -110,9 +114,14 @@ class GAN:
 
     def generate(self, z: Tensor, *, chunk: int = 256) -> np.ndarray[Any, Any]:
         """Images G(z) in [-1, 1], (N, H, W, C), with the running statistics of batch norm."""
+        z = z.to(self.device)
         with no_grad():
             parts = [self.G(z[i : i + chunk], train=False).numpy() for i in range(0, len(z), chunk)]
         return np.concatenate(parts)
+
+    def noise(self, n: int, rng: Rng) -> Tensor:
+        """`noise`, where the networks are."""
+        return noise(n, rng).to(self.device)
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in [-1, 1] from fresh noise."""
@@ -148,7 +157,7 @@ NETWORKS = {"mlp": mlp, "dcgan": dcgan}
 def build(config: Mapping[str, Any], rng: Rng) -> GAN:
     """A GAN ready to train, with DCGAN's Adam (β₁ = 0.5) for both players.
 
-    config: "arch" ("mlp" or "dcgan"), "shape" (H, W, C) of the images, "loss", "lr".
+    config: "arch" ("mlp" or "dcgan"), "shape" (H, W, C) of the images, "loss", "lr", "device".
     Raises UsageError for an unknown arch or loss, or a shape that the arch cannot make.
     """
     arch, loss = config["arch"], config["loss"]
@@ -156,6 +165,6 @@ def build(config: Mapping[str, Any], rng: Rng) -> GAN:
         raise UsageError(f"gan: wanted arch {' or '.join(NETWORKS)}, got {arch!r}")
     if loss not in LOSSES:
         raise UsageError(f"gan: wanted loss {' or '.join(LOSSES)}, got {loss!r}")
-    G, D = NETWORKS[arch](tuple(config["shape"]), rng)
+    G, D = (n.to(config["device"]) for n in NETWORKS[arch](tuple(config["shape"]), rng))
     G_opt, D_opt = (Adam(n.parameters(), lr=config["lr"], betas=(0.5, 0.999)) for n in (G, D))
     return GAN(G, D, G_opt, D_opt, loss=loss)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..data import Dataset
 from ..device import DeviceError, check_device
 from ..errors import UsageError
 from ..version import __version__
@@ -104,21 +105,23 @@ def parse(p: Parser, argv: list[str] | None = None) -> Options:
     return Options(**options)
 
 
-def start(options: Options, images: Any, *, model: str) -> Run:
+def start(options: Options, dataset: Dataset, *, model: str) -> Run:
     """The run folder of these options: opened with --resume, else created.
 
-    config.json gets the flags, the model's name and the images' (H, W, C): what builds it again.
-    Raises UsageError if a batch is more than all images, or the run is one of another model.
+    config.json gets the flags, the model's name, the data found and its images' (H, W, C).
+    Raises UsageError if a batch is more than all images, or on resuming with another model or
+    other images than the run began with (as when --data auto found MNIST then, and not now).
     """
-    if options.batch > len(images):
-        raise UsageError(f"wanted a batch of at most {len(images)} images, got {options.batch}")
+    if options.batch > len(dataset):
+        raise UsageError(f"wanted a batch of at most {len(dataset)} images, got {options.batch}")
     own = {k: v for k, v in vars(options).items() if k not in ("out", "resume")}
-    built = {"model": model, "shape": list(images.shape[1:])}
+    built = {"model": model, "images": dataset.name, "shape": list(dataset.images.shape[1:])}
     if not options.resume:
         return Run.create(options.out, {"tinygen": __version__, **built, **own})
     run = Run.open(options.out)
-    if any(run.config.get(name) != value for name, value in built.items()):
-        raise UsageError(f"--resume: {run.folder} is a run of another model or of other images")
+    began = {name: run.config.get(name) for name in built}
+    if began != built:
+        raise UsageError(f"--resume: {run.folder} began with {began}, this would be {built}")
     run.config.update(own)
     write_json(run.folder / "config.json", run.config)
     return run
