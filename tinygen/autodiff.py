@@ -13,7 +13,7 @@ import numpy as np
 
 from .core import Tensor, record, recording, tensor
 from .device import xp
-from .primitive import version
+from .primitive import writes
 
 
 def grad(
@@ -25,20 +25,24 @@ def grad(
     retain_graph: bool | None = None,
     allow_unused: bool = False,
 ) -> tuple[Tensor, ...]:
-    """d output / d input for each input, as Tensors of the inputs' shapes (read-only arrays).
+    """d output / d input for each input, as Tensors of the inputs' shapes.
 
     output      a recorded Tensor; a scalar unless `cotangent` (output's shape) is given, in
                 which case the result is Σ cotangent · ∂output/∂input
     create_graph  record the gradient itself, so that it can be differentiated again
     retain_graph  keep the graph for another call; as create_graph unless given. Otherwise
                 the nodes that ran are used up, and using them again raises RuntimeError
-    allow_unused  zeros for an input that output does not depend on, which else is a ValueError
+    allow_unused  zeros for an input that is not recorded or that output does not depend on,
+                which else is a ValueError
 
-    Only the paths from the inputs to the output run; nothing else is touched or written.
+    Only the paths from the inputs to the output run; nothing else is touched or written. The
+    results' arrays may be shared, so they are read-only (recorded ones: do not write into them).
     """
     retain = create_graph if retain_graph is None else retain_graph
-    _check_inputs(output, inputs)
-    cotangents = {id(output): _cotangent(output, cotangent)}
+    inputs = inputs if isinstance(inputs, Tensor) else list(inputs)
+    _check_inputs(output, inputs, allow_unused)
+    g = _cotangent(output, cotangent)
+    cotangents = {id(output): g if create_graph else g.detach()}
     order, reached = _between(inputs, output)
     wanted = {id(t) for t in inputs}
     summed: set[int] = set()  # cotangents whose buffer belongs to this call
@@ -49,9 +53,9 @@ def grad(
             assert node is not None and node.args is not None
             key = id(y)
             g = cotangents[key] if key in wanted else cotangents.pop(key)
-            if node.version != version(node.args):
+            if node.writes != writes(node.args):
                 raise RuntimeError(
-                    f"grad: an argument of {node.op.name} was changed by an optimiser step after "
+                    f"grad: an argument of {node.op.shown} was changed by an optimiser step after "
                     "it was recorded; take all gradients first, or compute the loss anew"
                 )
             for i, a in enumerate(node.args):
@@ -62,13 +66,13 @@ def grad(
     return tuple(_result(cotangents, i, t, allow_unused) for i, t in enumerate(inputs))
 
 
-def _check_inputs(output: Tensor, inputs: Sequence[Tensor]) -> None:
+def _check_inputs(output: Tensor, inputs: Sequence[Tensor], allow_unused: bool) -> None:
     if isinstance(inputs, Tensor):
         raise TypeError("grad: wanted a list of inputs, got one Tensor; write [x]")
     for name, t in [("output", output), *((f"input {i}", t) for i, t in enumerate(inputs))]:
         if not isinstance(t, Tensor):
             raise TypeError(f"grad: {name}: wanted a Tensor, got {type(t).__name__}")
-        if not t.requires_grad:
+        if not t.requires_grad and not (allow_unused and t is not output):
             raise ValueError(
                 f"grad: {name} {t.shape} was not recorded: make its leaves with "
                 "requires_grad=True, and compute outside no_grad"
@@ -98,7 +102,7 @@ def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], di
     Depth first without recursion: a Tensor is opened (its arguments pushed above it), then,
     met again, closed: by then all of its arguments are closed.
     """
-    reached = {id(t): True for t in inputs}
+    reached = {id(t): True for t in inputs if t.requires_grad}
     order: list[Tensor] = []
     seen: set[int] = set()
     stack = [(output, False)]
@@ -117,8 +121,8 @@ def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], di
                 stack += [(a, False) for a in node.args if isinstance(a, Tensor) and a.node]
             elif id(t) not in reached:
                 raise RuntimeError(
-                    f"grad: the graph behind {node.op.name} {t.shape} was used up by an earlier "
-                    "grad; pass retain_graph=True there"
+                    f"grad: the graph behind {node.op.shown} {t.shape} was used up by an earlier "
+                    "grad; pass retain_graph=True there, or detach what comes from it"
                 )
     return order, reached
 

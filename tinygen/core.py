@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .device import Array, device_of, from_dlpack_array, to_device
+from .device import Array, device_of, from_dlpack_array, on_device, to_device
 
 if TYPE_CHECKING:
     from .primitive import Primitive
@@ -49,12 +49,12 @@ def no_grad() -> Any:
 class Node:
     """How a Tensor was computed: primitive, arguments (Tensors or raw arrays), parameters."""
 
-    __slots__ = ("args", "op", "params", "saved", "version")
+    __slots__ = ("args", "op", "params", "saved", "writes")
 
     def __init__(self, op: Primitive, args: tuple[Any, ...] | None, params: dict[str, Any]):
         self.op, self.args, self.params = op, args, params  # args None: used up by a `grad`
         self.saved: dict[str, Any] | None = None  # what the forward kept for its fast rules
-        self.version = 0
+        self.writes = 0  # into the arguments' arrays, when it was recorded
 
 
 class Tensor:
@@ -64,17 +64,16 @@ class Tensor:
     write into it only if nothing recorded will be differentiated afterwards.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "data", "grad", "node", "requires_grad", "writes")
     __array_ufunc__ = None  # so that `ndarray * Tensor` asks the Tensor
 
     def __init__(self, data: Array, requires_grad: bool = False):
-        self.data: Array = (
-            np.asarray(data) if isinstance(data, np.generic) else data
-        )  # 0-d arithmetic
+        # NumPy turns 0-d arrays into scalars in arithmetic; here they stay arrays.
+        self.data: Array = np.asarray(data) if isinstance(data, np.generic) else data
         self.requires_grad = requires_grad
         self.node: Node | None = None
         self.grad: Tensor | None = None  # written by `backward` only
-        self.version = 0  # counts the optimiser steps that wrote into data
+        self.writes = [0]  # optimiser steps that wrote into data; views share the counter
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -102,6 +101,12 @@ class Tensor:
         view.flags.writeable = False
         return view  # type: ignore[no-any-return]
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """So that NumPy and matplotlib take constants; a recorded Tensor needs `.numpy()`."""
+        if self.requires_grad:
+            raise TypeError("a Tensor with requires_grad is no array: write .numpy(), or stack")
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
     def item(self) -> float:
         """The one number of a Tensor of size 1. Raises ValueError for any other size."""
         if self.size != 1:
@@ -109,8 +114,10 @@ class Tensor:
         return float(self.data.reshape(()).item())
 
     def detach(self) -> Tensor:
-        """The same values, as a constant: no gradient flows through."""
-        return Tensor(self.data)
+        """The same values (shared), as a constant: no gradient flows through."""
+        constant = Tensor(self.data)
+        constant.writes = self.writes
+        return constant
 
     def to(self, device: str) -> Tensor:
         """This Tensor on "cpu" or "cuda": itself if it is there, else a detached copy."""
@@ -208,12 +215,13 @@ def tensor(
     if wanted not in FLOATS:
         raise TypeError(f"tensor: wanted dtype float32 or float64, got {wanted}")
     data = raw(data)
-    array = data if hasattr(data, "dtype") else np.asarray(data)
+    array = data if on_device(data) else np.asarray(data)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"tensor: wanted real numbers, got dtype {array.dtype}")
-    array = array.astype(wanted, order="C")
-    if not hasattr(array, "shape") or isinstance(array, np.generic):
-        array = np.asarray(array)
+    if isinstance(array, np.ndarray):
+        array = np.array(array, wanted, order="C", subok=False)
+    else:
+        array = array.astype(wanted, order="C")
     return Tensor(array if device is None else to_device(array, device), requires_grad)
 
 

@@ -25,9 +25,14 @@ def xp(array: Array) -> Any:
     return _cupy()
 
 
+def on_device(value: Any) -> bool:
+    """Whether `value` is a CuPy array; asked of anything, without importing CuPy."""
+    return type(value).__module__.partition(".")[0] == "cupy"
+
+
 def device_of(array: Array) -> str:
     """ "cpu" or "cuda"."""
-    return "cpu" if isinstance(array, np.ndarray) else "cuda"
+    return "cuda" if on_device(array) else "cpu"
 
 
 def check_device(device: str) -> None:
@@ -48,7 +53,9 @@ def to_device(array: Array, device: str) -> Array:
 
 def from_dlpack_array(source: Any) -> Array:
     """An array that shares memory with `source`: NumPy's for host memory, else CuPy's."""
-    host = source.__dlpack_device__()[0] == 1
+    if not hasattr(source, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack: wanted an array with DLPack, got {type(source).__name__}")
+    host = source.__dlpack_device__()[0] in (1, 3, 11)  # host memory: plain, CUDA's, ROCm's
     return (np if host else _cupy()).from_dlpack(source)
 
 

@@ -30,6 +30,8 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: a parameter is given twice")
         if not all(isinstance(p, Tensor) and p.requires_grad and not p.node for p in self.params):
             raise TypeError(f"{type(self).__name__}: wanted Tensors made with requires_grad=True")
+        if not all(p.data.flags.c_contiguous for p in self.params):
+            raise ValueError(f"{type(self).__name__}: wanted parameters contiguous in memory")
         if not lr >= 0:
             raise ValueError(f"{type(self).__name__}: wanted lr >= 0, got {lr}")
         self.lr, self.t = lr, 0  # t: steps taken
@@ -57,7 +59,7 @@ class Optimizer:
                 state = (s[start + lo : start + hi] for s in self.state.values())
                 self.update(flat_p[lo:hi], flat_g[lo:hi], *state)
             start += p.size
-            p.version += 1  # graphs recorded before now hold stale values: grad refuses them
+            p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
 
     def _check(self, grads: list[Tensor | None]) -> None:
         name = type(self).__name__

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from functools import update_wrapper
+from typing import Any, ClassVar, overload
 
 import numpy as np
 
 from .core import FLOATS, Node, Tensor, raw, recording, tensor
-from .device import Array, DeviceError, device_of
+from .device import Array, DeviceError, device_of, on_device
 
 
 class Primitive:
@@ -24,9 +25,10 @@ class Primitive:
 
     registry: ClassVar[dict[str, Primitive]] = {}  # name -> op; a redefinition replaces it
 
-    def __init__(self, forward: Callable[..., Array]):
-        self.name = forward.__name__
-        self.forward, self.__doc__ = forward, forward.__doc__
+    def __init__(self, forward: Callable[..., Array], shown: str | None = None):
+        update_wrapper(self, forward)
+        self.forward, self.name = forward, forward.__name__
+        self.shown = shown or self.name  # what errors call it
         parameters = inspect.signature(forward).parameters.values()
         self.args = [p.name for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
         self.star = next((p.name for p in parameters if p.kind == p.VAR_POSITIONAL), None)
@@ -61,6 +63,9 @@ class Primitive:
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
         self._check(args, params)
+        for name, value in params.items():
+            if isinstance(value, np.number):
+                params[name] = value.item()  # np.float64 would widen what it multiplies
         params = {**self.defaults, **params}
         args, arrays, dtype = self._unwrap(args)
         recorded = recording.on and any(isinstance(a, Tensor) and a.requires_grad for a in args)
@@ -70,29 +75,33 @@ class Primitive:
                 y = self.forward(*arrays, saved=saved, **params)
             else:
                 y = self.forward(*arrays, **params)
-        except (ValueError, TypeError, IndexError) as error:
-            text = str(error).removeprefix(f"{self.name}: ")
-            raise type(error)(
-                f"{self.name}: {text} — got {self._describe(args, params)}"
-            ) from error
+        except (ValueError, TypeError, IndexError, AttributeError) as error:
+            text = str(error).removeprefix(f"{self.shown}: ")
+            kind = TypeError if isinstance(error, AttributeError) else type(error)
+            raise kind(f"{self.shown}: {text} — got {self._describe(args, params)}") from error
         if y.dtype != dtype:
-            raise TypeError(f"{self.name}: its forward made {y.dtype} of {dtype}")
+            raise TypeError(f"{self.shown}: its forward made {y.dtype} of {dtype}")
         out = Tensor(y, recorded)
         if recorded:
             out.node = node = Node(self, args, params)
             node.saved = saved
-            node.version = version(args)
+            node.writes = writes(args)
+        base = getattr(y, "base", None)
+        if base is not None:
+            for a in args:  # a view of an argument is stale when the argument is
+                if isinstance(a, Tensor) and (a.data is base or a.data.base is base):
+                    out.writes = a.writes
         return out
 
     def _check(self, args: tuple[Any, ...], params: dict[str, Any]) -> None:
         if self.star is None and len(args) != len(self.args):
             raise TypeError(
-                f"{self.name}: wanted {len(self.args)} array(s) ({', '.join(self.args)}), got "
+                f"{self.shown}: wanted {len(self.args)} array(s) ({', '.join(self.args)}), got "
                 f"{len(args)}; parameters go by keyword: {', '.join(sorted(self.static)) or 'none'}"
             )
         if not self.required <= params.keys() <= self.static:
             raise TypeError(
-                f"{self.name}: wanted the parameters {', '.join(sorted(self.static)) or 'none'}, "
+                f"{self.shown}: wanted the parameters {', '.join(sorted(self.static)) or 'none'}, "
                 f"got {', '.join(sorted(params)) or 'none'}"
             )
 
@@ -100,21 +109,22 @@ class Primitive:
         """The arguments with raw ones cast, their arrays, and the dtype that all share."""
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
-            args = tuple(tensor(a, dtype=_float_dtype(a)) for a in args)
+            dtypes = [a.dtype for a in args if getattr(a, "ndim", 0) and a.dtype in FLOATS]
+            args = tuple(tensor(a, dtype=dtypes[0] if dtypes else None) for a in args)
             tensors = list(args)
         dtype, kind = tensors[0].data.dtype, type(tensors[0].data)
         arrays = []
         for i, a in enumerate(args):
             if not isinstance(a, Tensor):
-                a = _constant(a, dtype)
+                a = self._constant(a, dtype)
                 args = (*args[:i], a, *args[i + 1 :])
                 arrays.append(a)
             else:
                 arrays.append(a.data)
             if hasattr(a, "dtype") and a.dtype != dtype and a.dtype.kind == "f":
-                raise TypeError(f"{self.name}: dtypes differ: {self._describe(args, {})}")
+                raise TypeError(f"{self.shown}: dtypes differ: {self._describe(args, {})}")
             if not isinstance(arrays[-1], (float, int, kind)):
-                raise DeviceError(f"{self.name}: devices differ: {self._describe(args, {})}")
+                raise DeviceError(f"{self.shown}: devices differ: {self._describe(args, {})}")
         return args, arrays, dtype
 
     def _describe(self, args: tuple[Any, ...], params: dict[str, Any]) -> str:
@@ -138,20 +148,36 @@ class Primitive:
             arrays = [raw(a) for a in args]
             return Tensor(fast(*index, g.data, y.data, *arrays, **kept, **node.params))
         if name not in self.rules:
-            raise TypeError(f"grad: {self.name} has no derivative with respect to {name}")
+            raise TypeError(f"grad: {self.shown} has no derivative with respect to {name}")
         ga = self.rules[name](*index, g, y, *args, **node.params)
         if ga.data.shape != args[i].data.shape or ga.data.dtype != args[i].data.dtype:
             raise ValueError(
-                f"grad: {self.name}'s rule for {name} gave {ga.shape} {ga.dtype}, "
+                f"grad: {self.shown}'s rule for {name} gave {ga.shape} {ga.dtype}, "
                 f"wanted {args[i].shape} {args[i].dtype}"
             )
         return ga  # type: ignore[no-any-return]
+
+    def _constant(self, value: Any, dtype: Any) -> Any:
+        """A raw argument for the forward: numbers stay weak, lists, integers and masks are cast."""
+        if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+            value = value.item()
+        if isinstance(value, (float, int)):
+            return value
+        array = value if isinstance(value, np.ndarray) or on_device(value) else np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise TypeError(f"{self.shown}: wanted real numbers, got {type(value).__name__}")
+        is_list = array is not value and not hasattr(value, "dtype")
+        return array if array.dtype.kind == "f" and not is_list else array.astype(dtype)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
 
-def primitive(forward: Callable[..., Array]) -> Primitive:
+@overload
+def primitive(forward: Callable[..., Array]) -> Primitive: ...
+@overload
+def primitive(*, shown: str) -> Callable[[Callable[..., Array]], Primitive]: ...
+def primitive(forward: Any = None, *, shown: str | None = None) -> Any:
     """Makes an op of a function on arrays that returns one array and writes into none it got.
 
     >>> @primitive
@@ -160,25 +186,12 @@ def primitive(forward: Callable[..., Array]) -> Primitive:
     >>> tanh.vjp(x=lambda g, y, x: g * (1 - y * y))
 
     A keyword-only parameter `saved=None` asks for a dict to keep arrays in for `fast` rules.
+    Raw array arguments are kept as they are, not copied: do not write into them before `grad`.
+    `@primitive(shown="matmul")` gives the name that errors use, where users call a wrapper.
     """
-    return Primitive(forward)
+    return Primitive(forward, shown) if forward else lambda f: Primitive(f, shown)
 
 
-def _float_dtype(value: Any) -> Any:
-    """The dtype of an array of floats; None (tensor's default) for numbers, lists, integers."""
-    return value.dtype if getattr(value, "ndim", 0) and value.dtype in FLOATS else None
-
-
-def _constant(value: Any, dtype: Any) -> Any:
-    """A raw argument for a forward: numbers stay weak, integers and lists are cast, masks stay."""
-    if isinstance(value, (float, int)) and not isinstance(value, np.generic):
-        return value
-    if isinstance(value, np.generic) or getattr(value, "ndim", None) == 0:
-        return value.item()
-    if not hasattr(value, "dtype"):
-        return np.asarray(value, dtype)
-    return value if value.dtype.kind in "fb" else value.astype(dtype)
-
-
-def version(args: tuple[Any, ...]) -> int:
-    return sum(a.version for a in args if isinstance(a, Tensor))
+def writes(args: tuple[Any, ...]) -> int:
+    """How often optimisers have written into the arguments' arrays."""
+    return sum(a.writes[0] for a in args if isinstance(a, Tensor))

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .core import Tensor
 from .ops import exp, log_softmax, mean, one_hot, softplus, sum
 
@@ -24,6 +26,9 @@ def gaussian_log_density(x: Any, mu: Any, log_var: Any) -> Tensor:
     """
     spread = exp(-log_var) if isinstance(log_var, Tensor) else math.exp(-log_var)
     d = x - mu
+    if d.shape != np.shape(x):
+        shapes = f"{np.shape(x)} and {np.shape(mu)}"
+        raise ValueError(f"gaussian_log_density: wanted x and mu of one shape, got {shapes}")
     return _per_sample(d * d * spread + (log_var + math.log(2 * math.pi))) * -0.5
 
 
@@ -45,10 +50,17 @@ def logits_loss(logits: Tensor, target: Any) -> Tensor:
 
     Never forms σ(l), so it neither overflows nor loses its gradient where σ saturates.
     """
+    if np.shape(target) not in ((), logits.shape):
+        raise ValueError(f"logits_loss: wanted target {logits.shape}, got {np.shape(target)}")
     return mean(softplus(logits) - target * logits)
 
 
 def softmax_loss(logits: Tensor, labels: Any) -> Tensor:
     """-log softmax(logits)[label], the mean over the batch: (N, classes), integers (N,)."""
+    if logits.ndim != 2 or np.shape(labels) != logits.shape[:1]:
+        raise ValueError(
+            "softmax_loss: wanted logits (N, classes) and labels (N,), "
+            f"got {logits.shape} and {np.shape(labels)}"
+        )
     y = one_hot(labels, logits.shape[1], dtype=logits.dtype)
     return -mean(sum(y * log_softmax(logits), axis=1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,18 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 # PyTorch keeps dense weights (out, in) and convolutions OIHW. Of a transposed convolution
-# (kh, kw, out, in) it keeps (in, out, kh, kw): the same exchange of axes. Vectors stay.
-_AXES = {2: (1, 0), 4: (3, 2, 0, 1)}
+# (kh, kw, out, in) it keeps (in, out, kh, kw): the same exchange of axes. A layer norm over images
+# has (C, H, W) there, (H, W, C) here. All else stays.
+_AXES: dict[str, dict[int, Sequence[int]]] = {
+    "weight": {2: (1, 0), 4: (3, 2, 0, 1)},
+    "gamma": {3: (2, 0, 1)},
+    "beta": {3: (2, 0, 1)},
+}
 _NAMES = {"gamma": "weight", "beta": "bias"}
+
+
+def _axes(name: str, ndim: int) -> Sequence[int]:
+    return _AXES.get(name.rpartition(".")[2], {}).get(ndim, range(ndim))
 
 
 def to_torch(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
@@ -97,10 +106,10 @@ def to_torch(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """
     out = {}
     for name, value in state.items():
-        array = to_device(np.asarray(value), "cpu")
+        array = to_device(value.data if isinstance(value, Tensor) else np.asarray(value), "cpu")
         *path, last = [part for part in name.split(".") if part != "layers"]
         key = ".".join([*path, _NAMES.get(last, last)])
-        out[key] = np.ascontiguousarray(array.transpose(_AXES.get(array.ndim, range(array.ndim))))
+        out[key] = np.ascontiguousarray(array.transpose(_axes(name, array.ndim)))
     return out
 
 
@@ -115,7 +124,7 @@ def from_torch(state: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, A
         if theirs not in state:
             raise ValueError(f"from_torch: no {theirs} (for {name}) among {sorted(state)}")
         array = np.asarray(state[theirs])
-        inverse = np.argsort(_AXES.get(array.ndim, range(array.ndim)))
+        inverse = np.argsort(_axes(name, array.ndim))
         array = np.ascontiguousarray(array.transpose(inverse)).astype(mine.dtype)
         if array.shape != mine.shape:
             raise ValueError(f"from_torch: {name}: wanted {mine.shape}, got {array.shape}")

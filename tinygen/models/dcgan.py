@@ -3,11 +3,14 @@
 The objective is `gan.py`'s. What the paper gives is an architecture that trains: strided
 convolutions in place of pooling (4×4, stride 2, both ways), batch norm in both networks except at
 G's output and D's input, ReLU in G with tanh at its end, leaky ReLU of slope 0.2 in D, weights
-drawn from N(0, 0.02²), Adam with lr 2e-4 and β₁ = 0.5. For 28×28 images two doublings reach from
-7×7:
+drawn from N(0, 0.02²), Adam with β₁ = 0.5.
 
-    G   z (100) -> 7×7×128 -> 14×14×64 -> 28×28×1
-    D   28×28×1 -> 14×14×64 -> 7×7×128 -> logit
+A 28×28 image is only two halvings from 7×7. Between z and the 7×7 grid the paper has one matrix;
+with that alone the strokes are sharp but do not make up digits. So we keep one dense hidden layer
+at that end of both networks, as InfoGAN's for MNIST do (Chen et al. 2016, appendix C.1):
+
+    G   z (100) -> 512 -> 7×7×64 -> 14×14×32 -> 28×28×1
+    D   28×28×1 -> 14×14×32 -> 7×7×64 -> 256 -> logit
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ def _leaky(x: Tensor) -> Tensor:
     return leaky_relu(x, slope=0.2)
 
 
-def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module, Module]:
+def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 32) -> tuple[Module, Module]:
     """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, 1).
 
     width: channels at half resolution; a quarter has twice as many.
@@ -36,19 +39,21 @@ def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module,
     if h % 4 or w % 4:
         raise UsageError(f"dcgan: wanted a height and width divisible by 4, got {h}×{w}")
     h, w, wide = h // 4, w // 4, 2 * width
-    how: dict[str, Any] = {"init": normal(0.02), "rng": rng}
-    up: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, **how}
+    dense: dict[str, Any] = {"init": normal(0.02), "rng": rng}
+    conv: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, **dense}
     G = Sequential(
-        Linear(LATENT, h * w * wide, bias=False, **how),
+        *(Linear(LATENT, 512, bias=False, **dense), BatchNorm(512), relu),
+        Linear(512, h * w * wide, bias=False, **dense),
         lambda z: reshape(z, -1, h, w, wide),
         *(BatchNorm(wide), relu),
-        *(ConvTranspose2d(wide, width, bias=False, **up), BatchNorm(width), relu),
-        *(ConvTranspose2d(width, c, **up), tanh),
+        *(ConvTranspose2d(wide, width, bias=False, **conv), BatchNorm(width), relu),
+        *(ConvTranspose2d(width, c, **conv), tanh),
     )
     D = Sequential(
-        *(Conv2d(c, width, **up), _leaky),
-        *(Conv2d(width, wide, bias=False, **up), BatchNorm(wide), _leaky),
+        *(Conv2d(c, width, **conv), _leaky),
+        *(Conv2d(width, wide, bias=False, **conv), BatchNorm(wide), _leaky),
         lambda x: reshape(x, -1, h * w * wide),
-        Linear(h * w * wide, 1, **how),
+        *(Linear(h * w * wide, 256, bias=False, **dense), BatchNorm(256), _leaky),
+        Linear(256, 1, **dense),
     )
     return G, D

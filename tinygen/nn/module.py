@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
+from ..core import FLOATS, Tensor
 from ..device import Array, to_device, xp
 
 Train = bool | str | None
 
 
 class Module:
-    """Holds Tensors and Modules as attributes (or in lists), and finds them by name.
+    """Holds Tensors and Modules as attributes (or in lists and dicts), and finds them by name.
 
     A Tensor with requires_grad is a parameter; one without is a buffer (a running mean).
     `__call__(x, *, train=None)`: train matters to layers that behave differently in training.
@@ -24,22 +24,15 @@ class Module:
         raise NotImplementedError
 
     def _named(self) -> Iterator[tuple[str, Tensor]]:
-        for name, value in vars(self).items():
-            items = enumerate(value) if isinstance(value, (list, tuple)) else [("", value)]
-            for i, item in items:
-                path = name if i == "" else f"{name}.{i}"
-                if isinstance(item, Tensor):
-                    yield path, item
-                elif isinstance(item, Module):
-                    yield from ((f"{path}.{inner}", t) for inner, t in item._named())
+        yield from _walk(vars(self))
 
     def named_parameters(self) -> dict[str, Tensor]:
         """Name -> parameter, in the order of definition: "layers.0.weight", …"""
         return {name: t for name, t in self._named() if t.requires_grad}
 
     def parameters(self) -> list[Tensor]:
-        """The Tensors that an optimiser moves."""
-        return list(self.named_parameters().values())
+        """The Tensors that an optimiser moves, each once, also if it has several names."""
+        return list({id(t): t for t in self.named_parameters().values()}.values())
 
     def state_dict(self) -> dict[str, Array]:
         """Name -> copy of the array, for every parameter and buffer."""
@@ -62,7 +55,7 @@ class Module:
                 )
         for name, t in mine.items():
             t.data[...] = xp(t.data).asarray(state[name])
-            t.version += 1
+            t.writes[0] += 1
 
     def to(self, device: str) -> Module:
         """Moves all parameters and buffers; returns self."""
@@ -72,9 +65,24 @@ class Module:
 
     def astype(self, dtype: Any) -> Module:
         """Casts all parameters and buffers to float32 or float64; returns self."""
+        if np.dtype(dtype) not in FLOATS:
+            raise TypeError(f"astype: wanted float32 or float64, got {np.dtype(dtype)}")
         for _, t in self._named():
             t.data = t.data.astype(np.dtype(dtype))
         return self
+
+
+def _walk(values: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
+    """All Tensors below, with their paths; one that was computed (a kept activation) is none."""
+    for name, value in values.items():
+        if isinstance(value, Tensor) and value.node is None:
+            yield str(name), value
+        elif isinstance(value, (Module, dict, list, tuple)):
+            if isinstance(value, Module):
+                inner: Any = vars(value)
+            else:
+                inner = value if isinstance(value, dict) else dict(enumerate(value))
+            yield from ((f"{name}.{path}", t) for path, t in _walk(inner))
 
 
 class Sequential(Module):

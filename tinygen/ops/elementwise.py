@@ -1,9 +1,9 @@
 """Elementwise ops: one number in, one number out, with NumPy's broadcasting.
 
 Every rule is the textbook derivative times g. Where an argument was broadcast, the gradient is
-summed back to its shape by `unbroadcast`. At kinks (|x| at 0, relu at 0, ties of maximum) the
-derivative is the mean of both sides for maximum and minimum, and that of x <= 0 elsewhere.
-Derivatives of kinks are masks, constants almost everywhere, so they enter raw.
+summed back to its shape by `unbroadcast`. At a kink the derivative is the mean of both sides for
+|x|, maximum and minimum, that of x < 0 for the relus, and 1 at the limits of clip. Derivatives of
+functions with kinks are masks, constant almost everywhere, so they enter raw.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, raw
+from ..core import Tensor, raw, tensor
 from ..device import Array, xp
 from ..primitive import primitive
 from .shape import unbroadcast
@@ -77,12 +77,13 @@ def _power_x(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
         if p in (0, 1):  # p · x ** (p - 1) would be 0 · 0⁻¹ at x = 0
             return g * float(p)
         return g * (p * x ** (p - 1))
-    return unbroadcast(g * (p * x ** (p - 1.0)), x)
+    zero = raw(p) == 0  # there p · x ** (p - 1) would be 0 · 0⁻¹ at x = 0
+    return unbroadcast(g * where(zero, 0.0, p * x ** where(zero, 1.0, p - 1.0)), x)
 
 
 def _power_p(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
-    zero = raw(x) == 0
-    return unbroadcast(g * y * log(where(zero, 1.0, x)), p)
+    x = x if isinstance(x, Tensor) else tensor(x, dtype=g.dtype, device=g.device)
+    return unbroadcast(g * y * log(where(x == 0, 1.0, x)), p)
 
 
 power.vjp(x=_power_x, p=_power_p)
@@ -175,7 +176,7 @@ def leaky_relu(x: Array, *, slope: float = 0.01) -> Array:
     """x where x > 0, slope · x elsewhere, for 0 <= slope < 1 (Maas et al. 2013)."""
     if not 0 <= slope < 1:
         raise ValueError("wanted 0 <= slope < 1")
-    return xp(x).maximum(x, slope * x)
+    return xp(x).maximum(x, slope * x if slope else 0)
 
 
 def _leaky_scale(x: Array, slope: float) -> Array:
@@ -224,7 +225,7 @@ def clip(x: Array, *, low: float, high: float) -> Array:
 clip.vjp(x=lambda g, y, x, low, high: g * ((x.data >= low) & (x.data <= high)))
 
 
-@primitive
+@primitive(shown="where")
 def select(a: Array, b: Array, *, mask: Array) -> Array:
     """a where mask, b elsewhere; see `where`."""
     return xp(mask).where(mask, a, b)
@@ -239,9 +240,9 @@ select.vjp(
 def where(condition: Array, a: Any, b: Any) -> Tensor:
     """a where condition (an array of bool, as comparisons of Tensors give), b elsewhere."""
     mask = raw(condition)
-    got = getattr(mask, "dtype", type(mask).__name__)
-    if got != np.dtype(bool):
-        raise TypeError(f"where: wanted an array of bool as condition, got {got}")
+    mask = mask if hasattr(mask, "dtype") else np.asarray(mask)
+    if mask.dtype.kind != "b":
+        raise TypeError(f"where: wanted an array of bool as condition, got {mask.dtype}")
     return select(a, b, mask=mask)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from ..core import Tensor
 from ..device import Array, xp
 from ..primitive import primitive
 from .shape import permute, unbroadcast
 
 
-@primitive
+@primitive(shown="matmul")
 def batched_matmul(a: Array, b: Array) -> Array:
     """a @ b for (..., n, k) and (..., k, m); the leading axes broadcast."""
     return xp(a).matmul(a, b)
@@ -25,10 +29,14 @@ batched_matmul.vjp(
 )
 
 
-def matmul(a: Tensor, b: Tensor) -> Tensor:
+def matmul(a: Any, b: Any) -> Tensor:
     """a @ b as in NumPy: matrices in the last two axes, a 1-d factor is a row or a column."""
+    dtype = next((v.dtype for v in (a, b) if isinstance(v, Tensor)), np.float32)
+    a, b = (v if hasattr(v, "ndim") else np.asarray(v, dtype) for v in (a, b))
     if 0 in (a.ndim, b.ndim):
         raise ValueError(f"matmul: wanted at least 1 axis each, got {a.shape} and {b.shape}")
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"matmul: wanted (..., n, k) @ (..., k, m), got {a.shape} @ {b.shape}")
     row, column = a.ndim == 1, b.ndim == 1
     y = batched_matmul(
         a.reshape(1, -1) if row else a,

@@ -29,7 +29,7 @@ def _layer_axes(x: Any, gamma: Any) -> Axes:
 
 
 def _check(x: Array, gamma: Array, beta: Array, wanted: tuple[int, ...]) -> None:
-    if gamma.shape != wanted or beta.shape != wanted or x.ndim < 2:
+    if not wanted or gamma.shape != wanted or beta.shape != wanted or x.ndim < 2:
         raise ValueError(f"wanted x of 2 or more axes, gamma and beta {wanted}")
 
 

@@ -11,22 +11,14 @@ from ..core import Tensor
 from ..device import Array, xp
 from ..primitive import primitive
 from .elementwise import exp, sqrt, where
-from .shape import Axes, broadcast_to
-
-
-def normal_axes(axis: Axes, ndim: int) -> tuple[int, ...]:
-    """axis as a sorted tuple of numbers in [0, ndim)."""
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    if any(not -ndim <= a < ndim for a in axes):
-        raise ValueError(f"axis {axis} is out of range for {ndim} axes")
-    return tuple(sorted(a % ndim for a in axes))
+from .shape import Axes, broadcast_to, lift, normal_axes
 
 
 def spread(t: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     """A reduced Tensor t, laid against x again: the reduced axes come back with length 1."""
     if keepdims:
         return t
-    reduced = normal_axes(axis, x.ndim)
+    reduced = normal_axes(axis, x.ndim, "grad")
     return t.reshape(tuple(1 if i in reduced else n for i, n in enumerate(x.shape)))
 
 
@@ -41,13 +33,17 @@ sum.vjp(x=lambda g, y, x, axis, keepdims: broadcast_to(spread(g, x, axis, keepdi
 
 def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """Σ x / n over the axes."""
-    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim))
+    x = lift(x)
+    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim, "mean"))
+    if n == 0:
+        raise ValueError(f"mean: wanted at least one number along axis {axis}, got {x.shape}")
     return sum(x, axis=axis, keepdims=keepdims) * (1.0 / n)
 
 
 def var(x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
     """Σ (x - mean)² / (n - ddof): ddof 0 is the biased variance, 1 the unbiased one."""
-    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim))
+    x = lift(x)
+    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim, "var"))
     if n <= ddof:
         raise ValueError(f"var: wanted more than ddof={ddof} numbers, got {n}")
     centred = x - mean(x, axis=axis, keepdims=True)
@@ -71,7 +67,7 @@ max.vjp(x=_max_x)
 
 def min(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The smallest number; where several are equal they share the gradient."""
-    return -max(-x, axis=axis, keepdims=keepdims)
+    return -max(-lift(x), axis=axis, keepdims=keepdims)
 
 
 @primitive
@@ -116,6 +112,7 @@ def norm(x: Tensor, *, axis: Axes = None, keepdims: bool = False, eps: float = 0
 
     Near 0 its second derivative grows as 1/‖x‖; an ε > 0 bounds it by 1/√ε.
     """
+    x = lift(x)
     s = sum(x * x, axis=axis, keepdims=keepdims)
     if eps:
         return sqrt(s + eps)

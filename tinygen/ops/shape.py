@@ -13,14 +13,29 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor
+from ..core import FLOATS, Tensor, tensor
 from ..device import Array, xp
 from ..primitive import primitive
 
 Axes = int | tuple[int, ...] | None
 
 
-@primitive
+def normal_axes(axis: Axes, ndim: int, op: str) -> tuple[int, ...]:
+    """axis as a sorted tuple of numbers in [0, ndim); None stands for all."""
+    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
+    if any(not -ndim <= a < ndim for a in axes):
+        raise ValueError(f"{op}: axis {axis} is out of range for {ndim} axes")
+    return tuple(sorted(int(a) % ndim for a in axes))
+
+
+def lift(x: Any) -> Tensor:
+    """x as a Tensor; float arrays keep their dtype, other numbers become float32."""
+    if isinstance(x, Tensor):
+        return x
+    return tensor(x, dtype=x.dtype if getattr(x, "dtype", None) == np.float64 else None)
+
+
+@primitive(shown="reshape")
 def reshape_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """See `reshape`."""
     return x.reshape(shape)
@@ -34,7 +49,7 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
     return reshape_to(x, shape=_one_tuple(shape))
 
 
-@primitive
+@primitive(shown="transpose")
 def permute(x: Array, *, axes: tuple[int, ...]) -> Array:
     """See `transpose`."""
     return x.transpose(axes)
@@ -46,7 +61,7 @@ permute.vjp(x=lambda g, y, x, axes: permute(g, axes=tuple(int(i) for i in np.arg
 def transpose(x: Tensor, *axes: Any) -> Tensor:
     """The axes of x in the order given; reversed if none is given."""
     order = _one_tuple(axes) or tuple(reversed(range(x.ndim)))
-    return permute(x, axes=tuple(a % x.ndim if -x.ndim <= a < x.ndim else a for a in order))
+    return permute(x, axes=tuple(normal_axes(a, x.ndim, "transpose")[0] for a in order))
 
 
 def _one_tuple(values: tuple[Any, ...]) -> tuple[int, ...]:
@@ -79,7 +94,7 @@ def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
     return g if g.data.shape == like.data.shape else sum_to(g, shape=like.shape)
 
 
-@primitive
+@primitive(shown="concatenate")
 def join(*xs: Array, axis: int) -> Array:
     """See `concatenate`."""
     return xp(xs[0]).concatenate(xs, axis=axis)
@@ -96,24 +111,29 @@ join.vjp(xs=_join_part)
 
 def concatenate(xs: Sequence[Any], *, axis: int = 0) -> Tensor:
     """The arrays one after the other along an axis that they have."""
+    if not xs or not isinstance(axis, int):
+        raise ValueError(f"concatenate: wanted arrays and one axis, got {len(xs)}, axis={axis}")
     return join(*xs, axis=axis)
 
 
 def stack(xs: Sequence[Tensor], *, axis: int = 0) -> Tensor:
     """The arrays, all of one shape, one after the other along a new axis."""
+    xs = [lift(x) for x in xs]
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack: wanted arrays of one shape, got {[x.shape for x in xs]}")
-    at = axis % (xs[0].ndim + 1)
+    (at,) = normal_axes(axis, xs[0].ndim + 1, "stack")
     return join(*(x.reshape(*x.shape[:at], 1, *x.shape[at:]) for x in xs), axis=at)
 
 
 def split(x: Tensor, sections: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
     """x cut along an axis: into so many equal parts, or before each of the given indices."""
-    axis, size = axis % x.ndim, x.shape[axis]
+    x = lift(x)
+    (axis,) = normal_axes(axis, x.ndim, "split")
+    size = x.shape[axis]
     if isinstance(sections, int):
         if sections < 1 or size % sections:
             raise ValueError(f"split: {size} entries do not make {sections} equal parts")
-        cuts = list(range(0, size + 1, size // sections))
+        cuts = [i * (size // sections) for i in range(sections + 1)]
     else:
         cuts = [0, *sections, size]
     before = (slice(None),) * axis
@@ -123,7 +143,7 @@ def split(x: Tensor, sections: int | Sequence[int], *, axis: int = 0) -> list[Te
 @primitive
 def pad(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
     """x framed by zeros: widths holds (before, after) for each axis."""
-    if len(widths) != x.ndim or min(min(w) for w in widths) < 0:
+    if len(widths) != x.ndim or any(n < 0 for w in widths for n in w):
         raise ValueError(f"wanted {x.ndim} pairs (before, after) of widths >= 0")
     shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
     y = xp(x).zeros(shape, x.dtype)
@@ -156,9 +176,10 @@ def index_add(x: Array, *, key: Any, shape: tuple[int, ...]) -> Array:
 
 
 def _names_entries(key: Any) -> bool:
-    """Whether the key holds integer arrays, which may name one entry twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return any((hasattr(k, "dtype") and k.dtype != bool) or isinstance(k, list) for k in parts)
+    """Whether the key holds integer arrays (or lists), which may name one entry twice."""
+    once = (int, np.integer, slice, type(None), type(Ellipsis))
+    parts = [k for k in (key if isinstance(key, tuple) else (key,)) if not isinstance(k, once)]
+    return not all(hasattr(k, "dtype") and k.dtype.kind == "b" for k in parts)
 
 
 index.vjp(x=lambda g, y, x, key: index_add(g, key=key, shape=x.shape))
@@ -167,8 +188,8 @@ index_add.vjp(x=lambda g, y, x, key, shape: index(g, key=key))
 
 def flip(x: Tensor, *, axis: Axes = None) -> Tensor:
     """x with the order of entries reversed along the axes (all if None)."""
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    turned = {a % x.ndim for a in axes}
+    x = lift(x)
+    turned = normal_axes(axis, x.ndim, "flip")
     return x[tuple(slice(None, None, -1 if i in turned else 1) for i in range(x.ndim))]
 
 
@@ -177,12 +198,16 @@ def take(x: Tensor, indices: Any, *, axis: int) -> Tensor:
     indices = indices if hasattr(indices, "dtype") else np.asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"take: wanted integer indices, got {indices.dtype}")
-    return x[(slice(None),) * (axis % x.ndim) + (indices,)]
+    x = lift(x)
+    (at,) = normal_axes(axis, x.ndim, "take")
+    return x[(slice(None),) * at + (indices,)]
 
 
 def one_hot(labels: Any, classes: int, *, dtype: Any = np.float32) -> Tensor:
     """(..., classes) with a 1 at each label; labels are integers in [0, classes). A constant."""
     labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
+    if np.dtype(dtype) not in FLOATS:
+        raise TypeError(f"one_hot: wanted dtype float32 or float64, got {np.dtype(dtype)}")
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: wanted integer labels, got {labels.dtype}")
     if math.prod(labels.shape) and (labels.min() < 0 or labels.max() >= classes):
