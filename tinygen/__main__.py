@@ -10,13 +10,13 @@ import numpy as np
 
 from . import data, plots
 from .errors import FileError
-from .models import gan
+from .models import gan, vae
 from .train.checkpoint import load_parts
 from .train.options import Parser, natural, positive, report_errors
 from .train.run import Run
 from .weights import load
 
-MODELS = {"gan": gan}  # config.json's "model" -> what builds it and knows its range
+MODELS = {"gan": gan, "vae": vae}  # config.json's "model" -> what builds it and knows its range
 
 
 def load_model(folder: Path) -> tuple[Run, Any, Any]:
@@ -26,7 +26,7 @@ def load_model(folder: Path) -> tuple[Run, Any, Any]:
     if module is None:
         raise FileError(f"{run.folder}: no model that can be sampled: {run.config.get('model')!r}")
     model = module.build({**run.config, "device": "cpu"}, np.random.default_rng(0))
-    load_parts(run.checkpoint, load(run.checkpoint), {"G": model.G})
+    load_parts(run.checkpoint, load(run.checkpoint), model.networks())
     return run, module, model
 
 

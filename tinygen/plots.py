@@ -47,6 +47,41 @@ def _tiles(images: np.ndarray[Any, Any], columns: int | None, gap: int) -> np.nd
     return sheet
 
 
+def scatter(
+    points: Any, labels: Any, classes: Sequence[str], *, axes: tuple[str, str] = ("", "")
+) -> Figure:
+    """Points (N, 2) in the colour of their class: labels (N,) index `classes`."""
+    from matplotlib import colormaps
+
+    points, labels = np.asarray(points), np.asarray(labels)
+    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
+        raise ValueError(f"scatter: wanted (N, 2) and (N,), got {points.shape} and {labels.shape}")
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    plane = figure.subplots()
+    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    for i, name in enumerate(classes):
+        x, y = points[labels == i].T
+        plane.scatter(x, y, s=4, alpha=0.6, color=colours(i % 20), label=name, linewidths=0)
+    plane.set_xlabel(axes[0])
+    plane.set_ylabel(axes[1])
+    plane.set_aspect("equal", adjustable="datalim")
+    plane.legend(markerscale=4, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def panels(pictures: Mapping[str, str | Path]) -> Figure:
+    """PNG files side by side, each under its title."""
+    from matplotlib.image import imread
+
+    figure = Figure(figsize=(4.4 * len(pictures), 4.7), layout="constrained")
+    places = figure.subplots(1, len(pictures), squeeze=False)[0]
+    for place, (title, path) in zip(places, pictures.items(), strict=True):
+        place.imshow(imread(path))
+        place.set_title(title)
+        place.set_axis_off()
+    return figure
+
+
 def curves(
     metrics: Mapping[str, Sequence[float]], panels: Sequence[tuple[str, Sequence[str]]]
 ) -> Figure:

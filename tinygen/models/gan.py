@@ -108,9 +108,13 @@ class GAN:
         self.opt_G.step(grad(loss_G, self.opt_G.params))
         return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
+    def networks(self) -> dict[str, Module]:
+        """The networks by name."""
+        return {"G": self.G, "D": self.D}
+
     def parts(self) -> dict[str, Module | Optimizer]:
         """What a checkpoint holds, by name."""
-        return {"G": self.G, "D": self.D, "opt_G": self.opt_G, "opt_D": self.opt_D}
+        return {**self.networks(), "opt_G": self.opt_G, "opt_D": self.opt_D}
 
     def generate(self, z: Tensor, *, chunk: int = 256) -> np.ndarray[Any, Any]:
         """Images G(z) in [-1, 1], (N, H, W, C), with the running statistics of batch norm."""

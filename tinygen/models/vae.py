@@ -1,0 +1,201 @@
+"""Auto-encoding variational Bayes. Kingma & Welling 2013, arXiv:1312.6114.
+
+A decoder defines p(x|z) under the prior p(z) = N(0, I); an encoder gives the approximate posterior
+q(z|x) = N(μ, σ² I), with a σ² for each dimension. Both maximise the evidence lower bound
+
+    log p(x) ≥ L(x) = E_q[log p(x|z)] - KL(q(z|x) ‖ p(z))                           (equation 3)
+
+by one sample of the reparameterised posterior
+
+    z = μ + σ·ε,  ε ~ N(0, I)                                                (equations 4 and 10)
+    KL = ½ Σ (μ² + σ² - log σ² - 1)                                                (appendix B)
+
+The encoder returns (μ, log σ²): a linear layer may be negative, a variance may not. The decoder
+returns logits l with x̂ = sigmoid(l) in [0, 1]. With D pixels there are two observation models,
+
+    gaussian    log p(x|z) = -Σ (x - x̂)² / (2s²) - D/2 · log(2π s²)        s fixed, 0.1 by default
+    bernoulli   log p(x|z) = Σ x log x̂ + (1 - x) log(1 - x̂)
+
+At s² = ½ and without its constant the first is the plain squared error Σ (x - x̂)². All terms are
+in nats per image. The nats of a density and of a probability do not compare: judge the two by
+their pictures.
+
+Images are (N, H, W, C) in [0, 1] (`RANGE`); z is (N, d).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff import grad
+from ..core import Tensor, no_grad, tensor
+from ..errors import UsageError
+from ..nn import Linear, Module, Sequential
+from ..nn.init import Rng
+from ..ops import exp, mean, relu, reshape, sigmoid, split
+from ..optim import SGD, Adagrad, Adam, Optimizer, RMSProp
+from ..prob import bernoulli_log_density, gaussian_log_density, kl_to_standard_normal
+
+RANGE = (0.0, 1.0)
+OBSERVATIONS = ("gaussian", "bernoulli")
+
+
+class Terms(NamedTuple):
+    """The negative bound and its two terms, the means over the batch, in nats per image."""
+
+    loss: Tensor  # -L = reconstruction + KL
+    reconstruction: Tensor  # -E_q[log p(x|z)]
+    KL: Tensor
+
+
+def posterior(encoder: Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(μ, log σ²) of q(z|x), each (N, d)."""
+    mu, log_var = split(encoder(x), 2, axis=1)
+    return mu, log_var
+
+
+def reparameterise(mu: Tensor, log_var: Tensor, eps: Any) -> Tensor:
+    """z = μ + σ·ε (equation 10)."""
+    return mu + exp(log_var * 0.5) * eps
+
+
+def log_likelihood_given_z(
+    x: Tensor, logits: Tensor, *, observation: str = "gaussian", s: float = 0.1
+) -> Tensor:
+    """log p(x|z) per image, (N,), in nats; s is the Gaussian's standard deviation."""
+    if observation == "bernoulli":
+        return bernoulli_log_density(x, logits)
+    if observation != "gaussian":
+        raise UsageError(f"vae: wanted one of {', '.join(OBSERVATIONS)}, got {observation!r}")
+    if not s > 0:
+        raise UsageError(f"vae: wanted a standard deviation s > 0, got {s}")
+    return gaussian_log_density(x, sigmoid(logits), 2 * math.log(s))
+
+
+def negative_bound(
+    encoder: Module,
+    decoder: Module,
+    x: Tensor,
+    eps: Any,
+    *,
+    observation: str = "gaussian",
+    s: float = 0.1,
+) -> Terms:
+    """-L(x) on a batch x (N, H, W, C) with the noise ε (N, d), and its terms."""
+    mu, log_var = posterior(encoder, x)
+    logits = decoder(reparameterise(mu, log_var, eps))
+    reconstruction = -mean(log_likelihood_given_z(x, logits, observation=observation, s=s))
+    KL = mean(kl_to_standard_normal(mu, log_var))
+    return Terms(reconstruction + KL, reconstruction, KL)
+
+
+@dataclass
+class VAE:
+    """Both networks and their optimiser; `step` is one step on a batch."""
+
+    encoder: Module
+    decoder: Module
+    opt: Optimizer
+    latent: int
+    observation: str = "gaussian"
+    s: float = 0.1
+
+    @property
+    def device(self) -> str:
+        """Where the networks are: "cpu" or "cuda"."""
+        return self.opt.params[0].device
+
+    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
+        """One step on images x (N, H, W, C) in [0, 1], with fresh noise."""
+        terms = self.terms(x, rng)
+        self.opt.step(grad(terms.loss, self.opt.params))
+        return terms._asdict()
+
+    def terms(self, x: Any, rng: Rng) -> Terms:
+        """-L and its terms on images x, with fresh noise."""
+        eps = tensor(rng.standard_normal((len(x), self.latent)), device=self.device)
+        how = {"observation": self.observation, "s": self.s}
+        return negative_bound(self.encoder, self.decoder, tensor(x, device=self.device), eps, **how)
+
+    def networks(self) -> dict[str, Module]:
+        """The networks by name."""
+        return {"encoder": self.encoder, "decoder": self.decoder}
+
+    def parts(self) -> dict[str, Module | Optimizer]:
+        """What a checkpoint holds, by name."""
+        return {**self.networks(), "opt": self.opt}
+
+    def encode(self, x: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
+        """The posterior's means μ of images x in [0, 1]: (N, d)."""
+        with no_grad():
+            means = [
+                posterior(self.encoder, tensor(x[i : i + chunk], device=self.device))[0].numpy()
+                for i in range(0, len(x), chunk)
+            ]
+        return np.concatenate(means)
+
+    def decode(self, z: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
+        """The mean images x̂ in [0, 1] of latent points z (N, d): (N, H, W, C)."""
+        with no_grad():
+            images = [
+                sigmoid(self.decoder(tensor(z[i : i + chunk], device=self.device))).numpy()
+                for i in range(0, len(z), chunk)
+            ]
+        return np.concatenate(images)
+
+    def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
+        """Mean images of n points drawn from the prior."""
+        return self.decode(rng.standard_normal((n, self.latent)))
+
+
+def mlp(shape: tuple[int, ...], latent: int, rng: Rng) -> tuple[Module, Module]:
+    """(encoder, decoder) for images of `shape`: 784-512-256-2d and d-256-512-784, ReLU."""
+    size = math.prod(shape)
+    encoder = Sequential(
+        lambda x: reshape(x, -1, size),
+        *(Linear(size, 512, rng=rng), relu, Linear(512, 256, rng=rng), relu),
+        Linear(256, 2 * latent, rng=rng),
+    )
+    decoder = Sequential(
+        *(Linear(latent, 256, rng=rng), relu, Linear(256, 512, rng=rng), relu),
+        Linear(512, size, rng=rng),
+        lambda x: reshape(x, -1, *shape),
+    )
+    return encoder, decoder
+
+
+# lr: what trained well on MNIST, as gradients are sums over 784 pixels in nats
+OPTIMIZERS = {
+    "sgd": lambda params, lr: SGD(params, lr=lr or 1e-5),
+    "momentum": lambda params, lr: SGD(params, lr=lr or 1e-6, momentum=0.9),
+    "adagrad": lambda params, lr: Adagrad(params, lr=lr or 1e-2),
+    "rmsprop": lambda params, lr: RMSProp(params, lr=lr or 1e-3),
+    "adam": lambda params, lr: Adam(params, lr=lr or 1e-3),
+}
+
+
+def build(config: Mapping[str, Any], rng: Rng) -> VAE:
+    """A VAE ready to train.
+
+    config: "shape" (H, W, C) of the images, "latent" (d), "observation", "s", "optimizer" (a name
+    in OPTIMIZERS), "lr" (None for the optimiser's own), "device".
+    Raises UsageError for an unknown name or a number out of range.
+    """
+    if config["optimizer"] not in OPTIMIZERS:
+        raise UsageError(f"vae: wanted one of {', '.join(OPTIMIZERS)}, got {config['optimizer']!r}")
+    if config["observation"] not in OBSERVATIONS:
+        raise UsageError(
+            f"vae: wanted one of {', '.join(OBSERVATIONS)}, got {config['observation']!r}"
+        )
+    if not config["latent"] >= 1 or not config["s"] > 0:
+        raise UsageError(
+            f"vae: wanted latent >= 1 and s > 0, got {config['latent']} and {config['s']}"
+        )
+    nets = [n.to(config["device"]) for n in mlp(tuple(config["shape"]), config["latent"], rng)]
+    opt = OPTIMIZERS[config["optimizer"]]([p for n in nets for p in n.parameters()], config["lr"])
+    return VAE(*nets, opt, config["latent"], config["observation"], config["s"])
