@@ -26,7 +26,7 @@ Images are (N, H, W, C) in [0, 1] (`RANGE`); z is (N, d).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -119,8 +119,14 @@ class VAE:
     def terms(self, x: Any, rng: Rng) -> Terms:
         """-L and its terms on images x, with fresh noise."""
         eps = tensor(rng.standard_normal((len(x), self.latent)), device=self.device)
-        how = {"observation": self.observation, "s": self.s}
-        return negative_bound(self.encoder, self.decoder, tensor(x, device=self.device), eps, **how)
+        return negative_bound(
+            self.encoder,
+            self.decoder,
+            tensor(x, device=self.device),
+            eps,
+            observation=self.observation,
+            s=self.s,
+        )
 
     def networks(self) -> dict[str, Module]:
         """The networks by name."""
@@ -170,7 +176,7 @@ def mlp(shape: tuple[int, ...], latent: int, rng: Rng) -> tuple[Module, Module]:
 
 
 # lr: what trained well on MNIST, as gradients are sums over 784 pixels in nats
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[list[Tensor], float | None], Optimizer]] = {
     "sgd": lambda params, lr: SGD(params, lr=lr or 1e-5),
     "momentum": lambda params, lr: SGD(params, lr=lr or 1e-6, momentum=0.9),
     "adagrad": lambda params, lr: Adagrad(params, lr=lr or 1e-2),
@@ -196,6 +202,10 @@ def build(config: Mapping[str, Any], rng: Rng) -> VAE:
         raise UsageError(
             f"vae: wanted latent >= 1 and s > 0, got {config['latent']} and {config['s']}"
         )
-    nets = [n.to(config["device"]) for n in mlp(tuple(config["shape"]), config["latent"], rng)]
-    opt = OPTIMIZERS[config["optimizer"]]([p for n in nets for p in n.parameters()], config["lr"])
-    return VAE(*nets, opt, config["latent"], config["observation"], config["s"])
+    encoder, decoder = (
+        network.to(config["device"])
+        for network in mlp(tuple(config["shape"]), config["latent"], rng)
+    )
+    params = [*encoder.parameters(), *decoder.parameters()]
+    opt = OPTIMIZERS[config["optimizer"]](params, config["lr"])
+    return VAE(encoder, decoder, opt, config["latent"], config["observation"], config["s"])
