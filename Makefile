@@ -1,11 +1,12 @@
 # Set-up and the two jobs: `make gan` trains and draws digits, `make test` proves the library.
 # Each makes its own virtual environment in .venv first. More flags: make gan ARGS="--epochs 1"
 
-PYTHON ?= python3
 ARGS ?=
 ifeq ($(OS),Windows_NT)
+PYTHON ?= py
 BIN := .venv/Scripts
 else
+PYTHON ?= python3
 BIN := .venv/bin
 endif
 

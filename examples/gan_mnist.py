@@ -3,8 +3,8 @@
 The objective and the networks are in tinygen/models/gan.py. Every epoch leaves a grid of the same
 64 noise vectors in the run folder; the last line printed is the path of the newest.
 
-The seed documents' own run was `--arch mlp --epochs 300`, about an hour on two cores; its grids at
-epochs 1, 5, 10, 20, 50, 100, 200 and 300 are among those in samples/.
+A long run of the fully connected networks, `--arch mlp --epochs 300`, takes hours on two cores;
+samples/ then holds the grids of epochs 1, 5, 10, 20, 50, 100, 200 and 300, among all others.
 """
 
 import numpy as np
@@ -20,15 +20,17 @@ def options() -> train.Options:
     p.add_argument("--arch", choices=tuple(gan.NETWORKS), default="dcgan", help="the networks")
     p.add_argument("--loss", choices=gan.LOSSES, default=gan.LOSSES[0], help="what G descends")
     p.add_argument("--lr", type=train.positive_float, default=4e-4, help="Adam's learning rate")
-    return train.parse(p)
+    return train.parse(p, model="gan")
 
 
 def main() -> None:
     opt = options()
+    if opt.arch == "dcgan" and opt.batch < 2:
+        raise train.UsageError("--batch 1: batch norm, in dcgan, wants 2 or more images a step")
     dataset = data.load(opt.data, split="train")
     rng = np.random.default_rng(opt.seed)
     model = gan.build({**vars(opt), "shape": dataset.images.shape[1:]}, rng)
-    run = train.start(opt, dataset, model="gan")
+    run = train.start(opt, dataset)
     z = gan.noise(64, np.random.default_rng([opt.seed, 1]))
 
     def each_epoch(epoch: int) -> None:

@@ -5,7 +5,7 @@ leaves, for validation images:
 
     latent.png          their posterior means, coloured by class          (2-d latent only)
     plane.png           the decoder's images over the latent plane        (2-d latent only)
-    interpolation.png   from a 2 to a 6 and back, along the line between their means
+    interpolation.png   from a 2 to a 6, along the line between their means
     panels.png          reconstructions after epoch 1, after the ninth (or the last), originals
 """
 
@@ -27,7 +27,7 @@ def options() -> train.Options:
     p.add_argument("--s", type=train.positive_float, default=0.1, help="of the Gaussian p(x|z)")
     p.add_argument("--optimizer", choices=tuple(vae.OPTIMIZERS), default="adam", help="the method")
     p.add_argument("--lr", type=train.positive_float, help="learning rate; by optimiser")
-    return train.parse(p)
+    return train.parse(p, model="vae")
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     dataset, held_out = data.load(opt.data, "train"), data.load(opt.data, "validation")
     rng = np.random.default_rng(opt.seed)
     model = vae.build({**vars(opt), "shape": dataset.images.shape[1:]}, rng)
-    run = train.start(opt, dataset, model="vae")
+    run = train.start(opt, dataset)
     z = np.random.default_rng([opt.seed, 1]).standard_normal((64, opt.latent))
     x = scaled(held_out.images)
 
@@ -84,7 +84,9 @@ def draw_results(run, model, x, held_out) -> None:
         quantiles = norm.ppf(np.linspace(0.02, 0.98, 20))  # equal steps of the prior's probability
         plane = np.stack(np.meshgrid(quantiles, -quantiles), axis=-1).reshape(-1, 2)
         save_grid(model.decode(plane), run.folder / "plane.png", columns=20)
-    first, second = (mu[held_out.labels == min(c, held_out.labels.max())][:8] for c in (2, 6))
+    present = np.unique(held_out.labels)
+    ends = (2, 6) if {2, 6} <= set(present) else (present[0], present[-1])
+    first, second = (mu[held_out.labels == c][:8] for c in ends)
     rows = min(len(first), len(second))
     steps = np.linspace(0, 1, 12)[None, :, None]
     between = (1 - steps) * first[:rows, None] + steps * second[:rows, None]

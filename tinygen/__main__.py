@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import data, plots
-from .errors import FileError
+from .errors import FileError, UsageError
 from .models import gan, vae
 from .train.checkpoint import load_parts
 from .train.options import Parser, natural, positive, report_errors
@@ -22,16 +22,25 @@ MODELS = {"gan": gan, "vae": vae}  # config.json's "model" -> what builds it and
 def load_model(folder: Path) -> tuple[Run, Any, Any]:
     """(run, the model's module, the model) with the weights of the run's checkpoint."""
     run = Run.open(folder)
-    module = MODELS.get(run.config.get("model", ""))
+    module = MODELS.get(str(run.config.get("model")))
     if module is None:
         raise FileError(f"{run.folder}: no model that can be sampled: {run.config.get('model')!r}")
-    model = module.build({**run.config, "device": "cpu"}, np.random.default_rng(0))
+    try:
+        model = module.build({**run.config, "device": "cpu"}, np.random.default_rng(0))
+    except UsageError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(
+            f"{run.folder / 'config.json'}: cannot build the model: {error!r}"
+        ) from None
     load_parts(run.checkpoint, load(run.checkpoint), model.networks())
     return run, module, model
 
 
 def sample(options: argparse.Namespace) -> None:
     """Draws options.n images and writes them as one grid."""
+    if options.output.suffix.lower() != ".png":
+        raise UsageError(f"--output: wanted a name that ends in .png, got {str(options.output)!r}")
     _, module, model = load_model(options.run)
     pictures = model.sample(options.n, np.random.default_rng(options.seed))
     plots.save(plots.grid(data.unscale(pictures, *module.RANGE)), options.output)
@@ -48,7 +57,7 @@ def main() -> None:
     s.add_argument("-o", "--output", type=Path, default=Path("sample.png"), help="the PNG to write")
     s.set_defaults(command=sample)
     options = p.parse_args()
-    report_errors(lambda: options.command(options))
+    report_errors(lambda: options.command(options), "tinygen")
 
 
 if __name__ == "__main__":

@@ -83,16 +83,16 @@ def panels(pictures: Mapping[str, str | Path]) -> Figure:
 
 
 def curves(
-    metrics: Mapping[str, Sequence[float]], panels: Sequence[tuple[str, Sequence[str]]]
+    metrics: Mapping[str, Sequence[float]], groups: Sequence[tuple[str, Sequence[str]]]
 ) -> Figure:
     """Metrics over steps: a panel for each (axis label, names of columns).
 
     metrics holds columns, "step" among them; noisy ones are drawn pale, their running mean strong.
     """
-    figure = Figure(figsize=(6 * len(panels), 4), layout="constrained")
+    figure = Figure(figsize=(6 * len(groups), 4), layout="constrained")
     steps = np.asarray(metrics.get("step", ()))
     for axes, (label, names) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+        figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True
     ):
         for name, colour in zip(names, LINES, strict=False):
             values = np.asarray(metrics.get(name, ()))

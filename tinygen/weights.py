@@ -7,8 +7,7 @@ metadata. `to_torch` and `from_torch` turn a state dict into PyTorch's layout an
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,22 +25,15 @@ LAYOUT = {"format": "tinygen", "layout": "NHWC images, HWIO convolutions, (in, o
 def write_aside(path: str | Path, write: Callable[[Path], Any]) -> None:
     """Calls write(temporary path), then renames it to `path`: whole or not at all."""
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
+    aside = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
-        write(Path(name))
-        Path(name).chmod(0o666 & ~_umask())  # mkstemp's files are private, results are not
-        Path(name).replace(path)
-    except BaseException:
+        write(aside)
+        aside.replace(path)
+    except OSError as error:  # name the file that was asked for, not the one aside
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
         with suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            aside.unlink()
 
 
 def save(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] = {}) -> None:

@@ -167,7 +167,7 @@ def test_strokes_are_drawn_in_three_different_splits(tmp_path):
     validation, test, both = (
         load("strokes", s) for s in ("validation", "test", "train+validation")
     )
-    assert (len(validation), len(test), len(both)) == (2000, 2000, 22000)
+    assert (len(validation), len(test), len(both)) == (2000, 2000, 52000)
     assert validation.images.shape == (2000, 28, 28, 1) and validation.name == "strokes"
     assert validation.classes == tuple("0123456789")
     assert equal(validation, both.images[50000:], both.labels[50000:])

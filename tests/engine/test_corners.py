@@ -111,7 +111,7 @@ def test_recorded_tensors_do_not_become_arrays_silently():
 
 
 def test_array_subclasses_enter_as_plain_arrays():
-    x = tg.tensor(np.matrix([[1.0, 2.0]]))
+    x = tg.tensor(np.ma.masked_array([[1.0, 2.0]]))
     assert type(x.data) is np.ndarray and (x * tg.tensor([1.0])).shape == (1, 2)
 
 

@@ -81,7 +81,7 @@ def torch_networks(torch, arch):
 
     class Images(L.Module):  # rows of features, as our NHWC reshape reads them
         def forward(self, z):
-            return z.view(-1, 7, 7, 128).permute(0, 3, 1, 2)
+            return z.view(-1, 7, 7, 64).permute(0, 3, 1, 2)
 
     class Rows(L.Module):
         def forward(self, x):
@@ -102,14 +102,16 @@ def torch_networks(torch, arch):
         )
     else:
         G = L.Sequential(
-            *(L.Linear(100, 6272, bias=False), Images(), L.BatchNorm2d(128), L.ReLU()),
-            *(L.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), L.BatchNorm2d(64), L.ReLU()),
-            *(L.ConvTranspose2d(64, 1, 4, 2, 1), L.Tanh()),
+            *(L.Linear(100, 512, bias=False), L.BatchNorm1d(512), L.ReLU()),
+            *(L.Linear(512, 3136, bias=False), Images(), L.BatchNorm2d(64), L.ReLU()),
+            *(L.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), L.BatchNorm2d(32), L.ReLU()),
+            *(L.ConvTranspose2d(32, 1, 4, 2, 1), L.Tanh()),
         )
         D = L.Sequential(
-            *(L.Conv2d(1, 64, 4, 2, 1), L.LeakyReLU(0.2)),
-            *(L.Conv2d(64, 128, 4, 2, 1, bias=False), L.BatchNorm2d(128), L.LeakyReLU(0.2)),
-            *(Rows(), L.Linear(6272, 1)),
+            *(L.Conv2d(1, 32, 4, 2, 1), L.LeakyReLU(0.2)),
+            *(L.Conv2d(32, 64, 4, 2, 1, bias=False), L.BatchNorm2d(64), L.LeakyReLU(0.2)),
+            *(Rows(), L.Linear(3136, 256, bias=False), L.BatchNorm1d(256), L.LeakyReLU(0.2)),
+            L.Linear(256, 1),
         )
     return G.double(), D.double()
 

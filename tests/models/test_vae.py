@@ -54,7 +54,7 @@ def by_hand(log_density):
     ],
 )
 def test_the_bound_by_hand(how, density):
-    terms = vae.negative_bound(ENCODER, DECODER, t(X), t(EPS), **how)
+    terms = vae.negative_elbo(ENCODER, DECODER, t(X), t(EPS), **how)
     reconstruction, kl = by_hand(density)
     assert terms.reconstruction.item() == pytest.approx(reconstruction, rel=1e-12)
     assert terms.KL.item() == pytest.approx(kl, rel=1e-12)
@@ -63,7 +63,7 @@ def test_the_bound_by_hand(how, density):
 
 def test_half_variance_is_the_squared_error():
     """s² = ½ without the constant: Σ (x - x̂)², as the loss is often printed."""
-    terms = vae.negative_bound(ENCODER, DECODER, t(X), t(EPS), s=0.5**0.5)
+    terms = vae.negative_elbo(ENCODER, DECODER, t(X), t(EPS), s=0.5**0.5)
     squared = by_hand(lambda x, m: -((x - m) ** 2))[0]
     constant = X.shape[1] / 2 * np.log(2 * np.pi * 0.5)
     assert terms.reconstruction.item() == pytest.approx(squared + constant, rel=1e-12)
@@ -93,7 +93,7 @@ def test_the_bound_is_below_the_exact_likelihood():
 def test_terms_add_up_and_kl_is_not_negative(seed):
     r = np.random.default_rng(seed)
     encoder = Affine(r.standard_normal((2, 2)))
-    terms = vae.negative_bound(encoder, DECODER, t(r.random((4, 2))), t(r.standard_normal((4, 1))))
+    terms = vae.negative_elbo(encoder, DECODER, t(r.random((4, 2))), t(r.standard_normal((4, 1))))
     assert terms.KL.item() >= 0
     assert terms.loss.item() == pytest.approx(terms.reconstruction.item() + terms.KL.item())
 
@@ -116,7 +116,7 @@ def test_value_and_gradients_equal_torch(observation):
         np.random.default_rng(0).random((5, 28, 28, 1)),
         np.random.default_rng(1).random((5, 2)),
     )
-    terms = vae.negative_bound(encoder, decoder, t(x), t(eps), observation=observation)
+    terms = vae.negative_elbo(encoder, decoder, t(x), t(eps), observation=observation)
     params = [*encoder.parameters(), *decoder.parameters()]
     gs = tg.grad(terms.loss, params)
 

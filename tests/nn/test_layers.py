@@ -128,7 +128,7 @@ def test_state_dict_round_trip_and_errors():
     np.testing.assert_array_equal(two.state_dict()["layers.0.weight"], state["layers.0.weight"])
     state["layers.0.weight"][:] = 0  # a copy
     assert one.parameters()[0].numpy().any()
-    with pytest.raises(ValueError, match=r"missing \['layers.0.bias'\], not wanted \['extra'\]"):
+    with pytest.raises(ValueError, match=r"missing layers\.0\.bias, not wanted extra"):
         two.load_state_dict({"layers.0.weight": state["layers.0.weight"], "extra": np.ones(1)})
     with pytest.raises(ValueError, match=r"layers.0.weight: wanted \(3, 2\), got \(2, 2\)"):
         two.load_state_dict({**state, "layers.0.weight": np.ones((2, 2))})

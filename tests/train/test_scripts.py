@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,7 +85,7 @@ def test_resume_goes_on(run, digits, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_ctrl_c_saves_and_says_how_to_go_on(digits, tmp_path):
-    folder = tmp_path / "gan"
+    folder = tmp_path / "my gan"
     command = [*GAN, "--data", str(digits), "--epochs", "500", "--out", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -94,7 +96,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(digits, tmp_path):
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "Traceback" not in error and "stopped in epoch" in error
-    assert error.splitlines()[-1].endswith(f"--out {folder} --resume")
+    assert shlex.split(error.splitlines()[-1])[-3:] == ["--out", str(folder), "--resume"]
     assert (folder / "checkpoint.safetensors").exists()
 
 
@@ -116,6 +118,8 @@ MISTAKES = {
     "unknown arch": (["--arch", "resnet"], ["--arch", "'mlp'", "'dcgan'"]),
     "unknown data": (["--data", "no-such-set"], ["no-such-set", "mnist"]),
     "batch of more than all": (["--batch", "801"], ["batch of at most 640 images, got 801"]),
+    "no folder": (["--out="], ["--out: wanted a folder"]),
+    "an abbreviation": (["--epoch", "3"], ["unrecognized arguments", "--epoch"]),
     "no such run": (["--out", "nowhere", "--resume"], ["nowhere", "not a run folder"]),
 }
 
@@ -174,10 +178,73 @@ def test_resume_refuses_other_flags(run):
     one_line(done, "--batch 32", "was made with 16")
 
 
+def copied(run, tmp_path, **change):
+    """A copy of the run with changes in its config.json; None takes a key out."""
+    folder = tmp_path / "copy"
+    shutil.copytree(run[0], folder)
+    config = json.loads((folder / "config.json").read_text()) | change
+    config = {k: v for k, v in config.items() if v is not None}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": "vae"}, ["is a run of 'vae'"]),
+        ({"batch": None}, ["config.json has no batch"]),
+        ({"batch": "many"}, ["--batch", "got 'many'"]),
+        ({"arch": "resnet"}, ["--arch", "'resnet'"]),
+        ({"count": 641}, ["began with", "641", "640"]),
+    ],
+)
+def test_resume_of_a_run_that_does_not_fit_is_one_line(change, words, run, tmp_path):
+    folder = copied(run, tmp_path, **change)
+    one_line(script(GAN[:2], "--out", folder, "--resume"), *words)
+
+
+def test_resume_for_fewer_epochs_is_one_line(run, tmp_path):
+    folder = copied(run, tmp_path)
+    before = (folder / "config.json").read_bytes()
+    one_line(script(GAN, "--out", folder, "--resume", "--epochs", 1), "has finished 2 already")
+    assert (folder / "config.json").read_bytes() == before
+
+
+def test_resume_of_a_finished_run_ends_with_its_grid(run, tmp_path):
+    folder = copied(run, tmp_path)
+    done = script(GAN, "--out", folder, "--resume")
+    assert done.returncode == 0
+    assert done.stdout.strip() == str(folder / "samples" / "epoch_0002.png")
+
+
+def test_one_image_a_step_for_batch_norm_is_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--arch", "dcgan", "--batch", 1, "--out", tmp_path / "run")
+    one_line(script(GAN, *flags), "--batch 1", "2 or more")
+    assert not (tmp_path / "run").exists()
+
+
+def test_divergence_is_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--batch", 16, "--lr", 1e30, "--epochs", 1)
+    done = script(GAN, *flags, "--out", tmp_path / "run")
+    assert done.returncode == 2 and "Warning" not in done.stderr
+    assert "training has diverged" in done.stderr.splitlines()[-1]
+
+
+def test_help_shows_the_defaults():
+    done = script(GAN[:2], "--help")
+    assert done.returncode == 0
+    for shown in ("(default: auto)", "(default: 5)", "(default: 64)", "(default: dcgan)"):
+        assert shown in done.stdout
+
+
 def test_sample_mistakes_are_one_line(run, tmp_path):
     one_line(script(SAMPLE, tmp_path / "nothing"), "nothing", "not a run folder")
     one_line(script(SAMPLE, run[0], "--n", 0), "wanted a whole number >= 1")
     one_line(script(SAMPLE, run[0], "-o", tmp_path / "no" / "folder.png"), "no")
+    one_line(script(SAMPLE, run[0], "-o", tmp_path / "x.jpg"), "ends in .png")
+    one_line(script(SAMPLE, copied(run, tmp_path, lr=None)), "cannot build the model", "lr")
+    (tmp_path / "config.json").write_text("[1]")
+    one_line(script(SAMPLE, tmp_path), "wanted a JSON object, got list")
     (tmp_path / "config.json").write_text('{"model": "poem"}')
     one_line(script(SAMPLE, tmp_path), "no model that can be sampled: 'poem'")
     (tmp_path / "config.json").write_text((run[0] / "config.json").read_text())

@@ -1,9 +1,9 @@
-"""Deep convolutional GAN: the networks of Radford et al. 2015, arXiv:1511.06434, section 3.
+"""Deep convolutional GAN: the networks of Radford et al. 2015, arXiv:1511.06434.
 
 The objective is `gan.py`'s. What the paper gives is an architecture that trains: strided
-convolutions in place of pooling (4×4, stride 2, both ways), batch norm in both networks except at
-G's output and D's input, ReLU in G with tanh at its end, leaky ReLU of slope 0.2 in D, weights
-drawn from N(0, 0.02²), Adam with β₁ = 0.5.
+convolutions in place of pooling, both ways, batch norm in both networks except at G's output and
+D's input, ReLU in G with tanh at its end, leaky ReLU in D (section 3), of slope 0.2, weights drawn
+from N(0, 0.02²), Adam with β₁ = 0.5 (section 4). Kernels are 4×4, which stride 2 divides evenly.
 
 A 28×28 image is only two halvings from 7×7. Between z and the 7×7 grid the paper has one matrix;
 with that alone the strokes are sharp but do not make up digits. So we keep one dense hidden layer
@@ -23,7 +23,7 @@ from ..nn import BatchNorm, Conv2d, ConvTranspose2d, Linear, Module, Sequential
 from ..nn.init import Rng, normal
 from ..ops import leaky_relu, relu, reshape, tanh
 
-LATENT = 100
+LATENT = 100  # dimensions of z
 
 
 def _leaky(x: Tensor) -> Tensor:

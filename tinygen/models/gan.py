@@ -36,9 +36,8 @@ from ..nn import Linear, Module, Sequential
 from ..nn.init import Rng
 from ..ops import leaky_relu, mean, reshape, sigmoid, softplus, tanh
 from ..optim import Adam, Optimizer
-from .dcgan import dcgan
+from .dcgan import LATENT, dcgan
 
-LATENT = 100
 RANGE = (-1.0, 1.0)
 LOSSES = ("non-saturating", "saturating")
 
@@ -138,7 +137,7 @@ def noise(n: int, rng: Rng) -> Tensor:
 
 
 def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
-    """Fully connected G (tanh) and D (leaky ReLU) for images of `shape`: 100-256-512-784-..."""
+    """G 100-256-512-784 (tanh) and D 784-512-256-1 (leaky ReLU, slope 0.01), for `shape`'s size."""
     size = math.prod(shape)
     G = Sequential(
         *(Linear(LATENT, 256, rng=rng), tanh),
@@ -170,5 +169,5 @@ def build(config: Mapping[str, Any], rng: Rng) -> GAN:
     if loss not in LOSSES:
         raise UsageError(f"gan: wanted loss {' or '.join(LOSSES)}, got {loss!r}")
     G, D = (n.to(config["device"]) for n in NETWORKS[arch](tuple(config["shape"]), rng))
-    G_opt, D_opt = (Adam(n.parameters(), lr=config["lr"], betas=(0.5, 0.999)) for n in (G, D))
-    return GAN(G, D, G_opt, D_opt, loss=loss)
+    opt_G, opt_D = (Adam(n.parameters(), lr=config["lr"], betas=(0.5, 0.999)) for n in (G, D))
+    return GAN(G, D, opt_G, opt_D, loss=loss)

@@ -77,7 +77,7 @@ def log_likelihood_given_z(
     return gaussian_log_density(x, sigmoid(logits), 2 * math.log(s))
 
 
-def negative_bound(
+def negative_elbo(
     encoder: Module,
     decoder: Module,
     x: Tensor,
@@ -119,7 +119,7 @@ class VAE:
     def terms(self, x: Any, rng: Rng) -> Terms:
         """-L and its terms on images x, with fresh noise."""
         eps = tensor(rng.standard_normal((len(x), self.latent)), device=self.device)
-        return negative_bound(
+        return negative_elbo(
             self.encoder,
             self.decoder,
             tensor(x, device=self.device),

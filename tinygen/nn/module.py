@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,7 @@ class Module:
         missing, extra = mine.keys() - state.keys(), state.keys() - mine.keys()
         if missing or extra:
             raise ValueError(
-                f"load_state_dict: missing {sorted(missing) or 'none'}, "
-                f"not wanted {sorted(extra) or 'none'}"
+                f"load_state_dict: missing {_some(missing)}, not wanted {_some(extra)}"
             )
         for name, t in mine.items():
             if t.shape != state[name].shape:
@@ -70,6 +69,12 @@ class Module:
         for _, t in self._named():
             t.data = t.data.astype(np.dtype(dtype))
         return self
+
+
+def _some(names: Set[str]) -> str:
+    """The first few names, and how many more there are."""
+    first = sorted(names)[:3]
+    return ", ".join(first) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "none"
 
 
 def _walk(values: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:

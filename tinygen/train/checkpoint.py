@@ -53,14 +53,25 @@ def save_checkpoint(
 
 def load_checkpoint(path: Path, parts: Mapping[str, Part], rng: np.random.Generator) -> Position:
     """Fills parts and rng, returns the position. FileError if the file is not of these parts."""
-    arrays, meta = load(path), load_metadata(path)
+    arrays = load(path)
+    at = read_position(path)
+    load_parts(path, arrays, parts)
     try:
-        at = Position(**json.loads(meta["position"]), order=arrays.pop("order"))
-        state = json.loads(meta["rng"])
+        at.order = arrays["order"].astype(np.int64)
+        rng.bit_generator.state = json.loads(load_metadata(path)["rng"])
     except (KeyError, ValueError, TypeError):
         raise FileError(f"{path}: wanted a checkpoint of a training run") from None
-    load_parts(path, arrays, parts)
-    rng.bit_generator.state = state
+    return at
+
+
+def read_position(path: Path) -> Position:
+    """How far the run of this checkpoint has come; without the order of the images."""
+    try:
+        at = Position(**json.loads(load_metadata(path)["position"]))
+    except (KeyError, ValueError, TypeError):
+        raise FileError(f"{path}: wanted a checkpoint of a training run") from None
+    if not all(isinstance(n, int) and n >= 0 for n in (at.epoch, at.batch, at.step)):
+        raise FileError(f"{path}: wanted a checkpoint of a training run, got {at}")
     return at
 
 
@@ -73,4 +84,4 @@ def load_parts(path: Path, arrays: dict[str, Any], parts: Mapping[str, Part]) ->
         try:
             part.load_state_dict(mine)
         except ValueError as error:
-            raise FileError(f"{path}: {name}: {error}") from None
+            raise FileError(f"{path}: not of these networks: {name}: {error}") from None

@@ -52,7 +52,7 @@ def fit(
     parts       networks and optimisers by name, which the checkpoint holds
     step        returns named scalars, written to metrics.csv every LOG_EVERY steps
     images      (N, H, W, C); each epoch goes through them in a new order, whole batches only
-    each_epoch  called with the number of the epoch just finished, before its checkpoint
+    each_epoch  called with the number of the epoch just finished, after its checkpoint
     Ctrl-C ends the step under way, saves, and raises Interrupted; a second one stops at once.
     """
     per_epoch = len(images) // batch
@@ -65,7 +65,11 @@ def fit(
     elif resume:
         run.cut_metrics(-1)
     started = time.perf_counter() - at.seconds
-    with _bar(epochs * per_epoch, at.step) as bar, _stop_on_interrupt() as stopped:
+    with (
+        _bar(epochs * per_epoch, at.step) as bar,
+        _stop_on_interrupt() as stopped,
+        np.errstate(all="ignore"),  # overflow shows as a number that is not finite: see _values
+    ):
         while at.epoch < epochs:
             if at.batch == 0:
                 at.order = rng.permutation(len(images))
@@ -79,25 +83,34 @@ def fit(
                     bar.set_postfix(_log(run, at, numbers), refresh=False)
                 bar.update()
                 if stopped.is_set():
+                    _values(run, at, numbers)  # a diverged state does not replace a good one
                     save_checkpoint(run.checkpoint, parts, rng, at)
                     raise Interrupted(run, at)
+            _values(run, at, numbers)
             at.epoch, at.batch = at.epoch + 1, 0
-            each_epoch(at.epoch)
             save_checkpoint(run.checkpoint, parts, rng, at)
+            each_epoch(at.epoch)
 
 
 def _log(run: Run, at: Position, numbers: dict[str, Tensor]) -> dict[str, str]:
-    """Writes a row; returns the numbers as the bar shows them. Raises TrainingError on NaN."""
-    values = {name: t.item() for name, t in numbers.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"{name} is {value} at step {at.step}: training has diverged. The checkpoint of "
-                f"epoch {at.epoch} is kept; a smaller learning rate usually helps"
-            )
+    """Writes a row; returns the numbers as the bar shows them."""
+    values = _values(run, at, numbers)
     where = {"step": at.step, "epoch": at.epoch + 1, "seconds": round(at.seconds, 3)}
     run.log(where | values)
     return {name: f"{value:.3f}" for name, value in values.items()}
+
+
+def _values(run: Run, at: Position, numbers: dict[str, Tensor]) -> dict[str, float]:
+    """The numbers of a step, on the host. Raises TrainingError if one is not finite."""
+    values = {name: t.item() for name, t in numbers.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            kept = f" {run.checkpoint} is as it was." if run.checkpoint.exists() else ""
+            raise TrainingError(
+                f"{name} is {value} at step {at.step}: training has diverged.{kept} "
+                "A smaller learning rate usually helps"
+            )
+    return values
 
 
 def _bar(total: int, done: int) -> Any:

@@ -7,17 +7,21 @@ With --resume the flags of the run's config.json hold again; only --epochs (more
 from __future__ import annotations
 
 import argparse
+import copy
 import math
+import shlex
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ..data import Dataset
+from .. import data
 from ..device import DeviceError, check_device
-from ..errors import UsageError
+from ..errors import FileError, UsageError
 from ..version import __version__
 from ..weights import write_json
+from .checkpoint import read_position
 from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
@@ -53,6 +57,10 @@ def positive_float(text: str) -> float:
     return value
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """The description as it is written, and each flag's default."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, with errors in one line."""
 
@@ -62,7 +70,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
     """A parser with the common flags; the example adds its own. out: the default run folder."""
-    p = Parser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p = Parser(description=description, formatter_class=_Help, allow_abbrev=False)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute")
     p.add_argument(
         "--data",
@@ -73,78 +81,126 @@ def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
     p.add_argument("--epochs", type=positive, default=epochs, help="passes through the images")
     p.add_argument("--batch", type=positive, default=batch, help="images a step")
     p.add_argument("--seed", type=natural, default=0, help="of weights, noise and order")
-    p.add_argument("--out", default=out, metavar="DIR", help="run folder; -2, -3 … if taken")
+    p.add_argument(
+        "--out",
+        default=out,
+        metavar="DIR",
+        help="run folder; unless given, -2, -3 … is added if there is one",
+    )
     p.add_argument("--resume", action="store_true", help="go on where the run in --out stopped")
     return p
 
 
-def parse(p: Parser, argv: list[str] | None = None) -> Options:
+def parse(p: Parser, argv: list[str] | None = None, *, model: str) -> Options:
     """The options: defaults, then (with --resume) the run's own, then what the user typed.
 
-    `out` comes back as the folder to use. Raises UsageError, DeviceError or OSError.
+    `out` comes back as the folder to use, `model` as given. Raises UsageError, DeviceError or
+    OSError.
     """
-    defaults = vars(p.parse_args([]))
-    for action in p._actions:
+    argv = sys.argv[1:] if argv is None else argv
+    options = p.parse_args(argv)
+    given = _typed(p, argv)
+    if not options.out:
+        raise UsageError("--out: wanted a folder, got ''")
+    if options.resume:
+        folder = Path(options.out) if "out" in given else newest_run(options.out)
+        options = _resumed(p, argv, given, Run.open(folder), model)
+        options.out = str(folder)
+    elif "out" not in given:
+        options.out = str(free_folder(options.out))
+    check_device(options.device)
+    if options.data not in data.NAMES and Path(options.data).exists():
+        options.data = str(Path(options.data).absolute())  # to resume from another folder
+    options.model = model
+    return options
+
+
+def _typed(p: Parser, argv: list[str]) -> dict[str, Any]:
+    """The flags that the user gave, without the defaults."""
+    bare = copy.deepcopy(p)
+    for action in bare._actions:
         action.default = argparse.SUPPRESS
-    given = vars(p.parse_args(argv))
-    options = {**defaults, **given}
-    check_device(options["device"])
-    if not options["resume"]:
-        options["out"] = str(given["out"] if "out" in given else free_folder(options["out"]))
-        return Options(**options)
-    folder = Path(given["out"]) if "out" in given else newest_run(options["out"])
-    config = Run.open(folder).config
+    return vars(bare.parse_args(argv))
+
+
+def _resumed(p: Parser, argv: list[str], given: dict[str, Any], run: Run, model: str) -> Options:
+    """The options that the run was made with, and those that may be given anew."""
+    if run.config.get("model") != model:
+        raise UsageError(f"--resume: {run.folder} is a run of {run.config.get('model')!r}")
+    names = [n for n in vars(p.parse_args([])) if n not in ("out", "resume")]
+    missing = [name for name in names if name not in run.config]
+    if missing:
+        raise FileError(f"{run.folder}: config.json has no {', '.join(missing)}")
+    old = [_flag(n, run.config[n]) for n in names if run.config[n] not in (None, False)]
+    before = p.parse_args(old)  # through the flags' own types and choices
     for name, value in given.items():
-        if name not in FREE_ON_RESUME and config.get(name) != value:
+        if name not in FREE_ON_RESUME and getattr(before, name) != value:
             raise UsageError(
-                f"--{name} {value}: the run in {folder} was made with {config.get(name)}; "
-                "--resume cannot change it"
+                f"--{name} {value}: the run in {run.folder} was made with "
+                f"{getattr(before, name)}; --resume cannot change it"
             )
-    old = {name: config[name] for name in defaults if name in config}
-    options = {**defaults, **old, **given, "out": str(folder)}
-    return Options(**options)
+    return p.parse_args([*old, *argv])
 
 
-def start(options: Options, dataset: Dataset, *, model: str) -> Run:
+def _flag(name: str, value: Any) -> str:
+    """A flag as it would be typed."""
+    flag = f"--{name.replace('_', '-')}"
+    return flag if value is True else f"{flag}={value}"
+
+
+def start(options: Options, dataset: data.Dataset) -> Run:
     """The run folder of these options: opened with --resume, else created.
 
-    config.json gets the flags, the model's name, the data found and its images' (H, W, C).
-    Raises UsageError if a batch is more than all images, or on resuming with another model or
-    other images than the run began with (as when --data auto found MNIST then, and not now).
+    config.json gets the flags, the data found and its images' (H, W, C): what builds it again.
+    Raises UsageError if a batch is more than all images, or on resuming with other images than
+    the run began with (as when --data auto found MNIST then, and not now) or for fewer epochs
+    than it has finished.
     """
     if options.batch > len(dataset):
         raise UsageError(f"wanted a batch of at most {len(dataset)} images, got {options.batch}")
     own = {k: v for k, v in vars(options).items() if k not in ("out", "resume")}
-    built = {"model": model, "images": dataset.name, "shape": list(dataset.images.shape[1:])}
+    shape = list(dataset.images.shape[1:])
+    found = {"images": dataset.name, "count": len(dataset), "shape": shape}
     if not options.resume:
-        return Run.create(options.out, {"tinygen": __version__, **built, **own})
+        return Run.create(options.out, {"tinygen": __version__, **found, **own})
     run = Run.open(options.out)
-    began = {name: run.config.get(name) for name in built}
-    if began != built:
-        raise UsageError(f"--resume: {run.folder} began with {began}, this would be {built}")
+    began = {name: run.config.get(name) for name in found}
+    if began != found:
+        raise UsageError(f"--resume: {run.folder} began with {began}, this would be {found}")
+    if run.checkpoint.exists() and (done := read_position(run.checkpoint).epoch) > options.epochs:
+        raise UsageError(f"--epochs {options.epochs}: {run.folder} has finished {done} already")
     run.config.update(own)
     write_json(run.folder / "config.json", run.config)
     return run
 
 
-def report_errors(main: Callable[[], Any]) -> None:
+def report_errors(main: Callable[[], Any], name: str | None = None) -> None:
     """Runs main(); what a user can cause becomes one line on stderr and exit code 2.
 
     A stopped run exits with 130, as the shell expects after Ctrl-C.
     """
-    name = Path(sys.argv[0]).name
+    name = name or Path(sys.argv[0]).name
     try:
         main()
     except Interrupted as stop:
-        again = f"python {sys.argv[0]} --out {stop.run.folder} --resume"
+        again = _shell_line([sys.executable, sys.argv[0], "--out", stop.run.folder, "--resume"])
         print(f"\n{stop}; go on with: {again}", file=sys.stderr)
         sys.exit(130)
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         sys.exit(130)
+    except MemoryError:
+        print(f"{name}: error: not enough memory for this", file=sys.stderr)
+        sys.exit(2)
     except (UsageError, DeviceError, OSError) as error:
         print(f"{name}: error: {_one_line(error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _shell_line(words: Sequence[Any]) -> str:
+    """The words as one line to type, quoted as this system's shell wants it."""
+    plain = [str(word) for word in words]
+    return subprocess.list2cmdline(plain) if sys.platform == "win32" else shlex.join(plain)
 
 
 def _one_line(error: Exception) -> str:

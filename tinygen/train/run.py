@@ -53,13 +53,15 @@ class Run:
             config = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise FileError(f"{path}: wanted JSON: {error}") from None
+        if not isinstance(config, dict):
+            raise FileError(f"{path}: wanted a JSON object, got {type(config).__name__}")
         run = cls(Path(folder), config)
         run.samples.mkdir(exist_ok=True)
         return run
 
     def log(self, row: dict[str, float]) -> None:
         """Appends a row to metrics.csv, and its names above the first."""
-        new = not self.metrics.exists()
+        new = not self.metrics.exists() or not self.metrics.stat().st_size
         with self.metrics.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if new:
@@ -70,8 +72,16 @@ class Run:
         """metrics.csv by columns; a last line that was cut off is left out. Empty if none."""
         if not self.metrics.exists():
             return {}
-        with self.metrics.open(newline="", encoding="utf-8") as file:
-            names, *rows = csv.reader(file)
+        try:
+            with self.metrics.open(newline="", encoding="utf-8") as file:
+                lines = list(csv.reader(file))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise FileError(f"{self.metrics}: wanted a table as CSV: {error}") from None
+        if not lines:
+            return {}
+        names, *rows = lines
+        if "step" not in names:
+            raise FileError(f"{self.metrics}: wanted a column step, got {', '.join(names)}")
         whole = [[_number(v) for v in row] for row in rows if len(row) == len(names)]
         return {name: [row[i] for row in whole] for i, name in enumerate(names)}
 
