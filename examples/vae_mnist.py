@@ -64,8 +64,8 @@ def scaled(images):
     return data.scale(images, *vae.RANGE)
 
 
-def save_grid(images, path, columns=None):
-    plots.save(plots.grid(data.unscale(images, *vae.RANGE), columns=columns), path)
+def save_grid(images, path, **how):
+    plots.save(plots.grid(data.unscale(images, *vae.RANGE), **how), path)
 
 
 def reconstruction(run, epoch):
@@ -83,7 +83,7 @@ def draw_results(run, model, x, held_out) -> None:
         plots.save(figure, run.folder / "latent.png")
         quantiles = norm.ppf(np.linspace(0.02, 0.98, 20))  # equal steps of the prior's probability
         plane = np.stack(np.meshgrid(quantiles, -quantiles), axis=-1).reshape(-1, 2)
-        save_grid(model.decode(plane), run.folder / "plane.png", columns=20)
+        save_grid(model.decode(plane), run.folder / "plane.png", columns=20, zoom=1)
     present = np.unique(held_out.labels)
     ends = (2, 6) if {2, 6} <= set(present) else (present[0], present[-1])
     first, second = (mu[held_out.labels == c][:8] for c in ends)

@@ -42,6 +42,24 @@ def test_curves_hold_values_and_running_mean():
     assert axes.get_ylabel() == "loss" and axes.get_legend() is not None
 
 
+def test_scatter_gives_each_class_its_points():
+    points, labels = np.arange(8.0).reshape(4, 2), np.array([0, 1, 1, 0])
+    (plane,) = plots.scatter(points, labels, ("a", "b"), axes=("x", "y")).axes
+    a, b = (c.get_offsets() for c in plane.collections)
+    np.testing.assert_array_equal(a, points[[0, 3]])
+    np.testing.assert_array_equal(b, points[[1, 2]])
+    assert [t.get_text() for t in plane.get_legend().get_texts()] == ["a", "b"]
+    with pytest.raises(ValueError, match=r"wanted \(N, 2\) and \(N,\), got \(4, 3\) and \(4,\)"):
+        plots.scatter(np.zeros((4, 3)), labels, ("a", "b"))
+
+
+def test_panels_show_files_under_their_titles(tmp_path):
+    picture = tmp_path / "grid.png"
+    plots.save(plots.grid(np.zeros((4, 4, 4, 1), np.uint8)), picture)
+    figure = plots.panels({"first": picture, "second": picture})
+    assert [a.get_title() for a in figure.axes] == ["first", "second"]
+
+
 def test_curves_of_nothing_is_an_empty_panel(tmp_path):
     plots.save(plots.curves({}, [("loss", ("a",))]), tmp_path / "c.png")
     assert (tmp_path / "c.png").stat().st_size > 0

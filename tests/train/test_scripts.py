@@ -61,6 +61,25 @@ def test_a_run_leaves_what_is_promised(run):
         assert shown in done.stderr, f"{shown} is not on the bar"
 
 
+def test_the_vae_leaves_its_pictures(digits, tmp_path):
+    vae = [sys.executable, str(REPOSITORY / "examples" / "vae_mnist.py")]
+    folder = tmp_path / "vae"
+    flags = ("--data", digits, "--epochs", 2, "--batch", 16, "--observation", "bernoulli")
+    done = script(vae, *flags, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    bound, last = done.stdout.strip().splitlines()
+    assert bound.startswith("held out, nats per image: loss ") and "KL" in bound
+    assert last == str(folder / "samples" / "epoch_0002.png")
+    assert imread(folder / "plane.png").shape[:2] == (602, 602)  # 20×20 of 28 + 2
+    assert imread(folder / "interpolation.png").shape[1] == 2 * (12 * 30 + 2)
+    for name in ("latent", "panels", "curves"):
+        assert (folder / f"{name}.png").stat().st_size > 10_000
+    done = script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+    wide = script(vae, "--data", digits, "--epochs", 1, "--latent", 5, "--out", tmp_path / "wide")
+    assert wide.returncode == 0 and not (tmp_path / "wide" / "plane.png").exists()
+
+
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
     done = script(SAMPLE, run[0], "--n", 9, "-o", picture)

@@ -30,8 +30,10 @@ class Linear(Module):
         return y if self.bias is None else y + self.bias
 
 
-class Conv2d(Module):
-    """x (N, H, W, i) -> (N, H', W', o); weight (kh, kw, i, o), bias (o,)."""
+class _Convolution(Module):
+    """What both have in common; kernel, stride and padding are one number or (height, width)."""
+
+    transposed = False
 
     def __init__(
         self,
@@ -46,35 +48,26 @@ class Conv2d(Module):
         bias: bool = True,
     ):
         (kh, kw), self.stride, self.padding = pair(kernel), stride, padding
-        self.weight = _parameter(init((kh, kw, i, o), kh * kw * i, kh * kw * o, rng))
+        shape = (kh, kw, o, i) if self.transposed else (kh, kw, i, o)
+        self.weight = _parameter(init(shape, kh * kw * i, kh * kw * o, rng))
         self.bias = _parameter(np.zeros(o)) if bias else None
+
+
+class Conv2d(_Convolution):
+    """x (N, H, W, i) -> (N, H', W', o); weight (kh, kw, i, o), bias (o,)."""
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
         y = conv2d(x, self.weight, stride=self.stride, padding=self.padding)
         return y if self.bias is None else y + self.bias
 
 
-class ConvTranspose2d(Module):
+class ConvTranspose2d(_Convolution):
     """x (N, H', W', i) -> (N, H, W, o), conv2d's gradient used forwards: H = (H' - 1)·s - 2p + kh.
 
     weight (kh, kw, o, i): that of the Conv2d from o to i channels whose transpose it is.
     """
 
-    def __init__(
-        self,
-        i: int,
-        o: int,
-        kernel: Pair,
-        *,
-        rng: Rng,
-        stride: Pair = 1,
-        padding: Pair = 0,
-        init: Init = fan_in_uniform,
-        bias: bool = True,
-    ):
-        (kh, kw), self.stride, self.padding = pair(kernel), stride, padding
-        self.weight = _parameter(init((kh, kw, o, i), kh * kw * i, kh * kw * o, rng))
-        self.bias = _parameter(np.zeros(o)) if bias else None
+    transposed = True
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
         shape = conv_transpose_shape(x.shape, self.weight.shape, self.stride, self.padding)
