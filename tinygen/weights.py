@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +49,26 @@ def save(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str
 
 def load(path: str | Path) -> dict[str, np.ndarray[Any, Any]]:
     """The named arrays of a .safetensors file. Raises FileError if it is not one."""
-    return _open(path)[0]
+    with _reading(path) as file:
+        names = file.keys()  # no mapping: it cannot be iterated itself
+        return {name: file.get_tensor(name) for name in names}
 
 
 def load_metadata(path: str | Path) -> dict[str, str]:
-    """The strings that were saved with the arrays."""
-    return _open(path)[1]
+    """The strings that were saved with the arrays, which are not read."""
+    with _reading(path) as file:
+        return file.metadata() or {}
 
 
-def _open(path: str | Path) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, str]]:
+@contextmanager
+def _reading(path: str | Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
         with safe_open(str(path), "numpy") as file:
-            names = file.keys()  # no mapping: it cannot be iterated itself
-            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
+            yield file
     except SafetensorError as error:
         raise FileError(f"{path}: wanted a safetensors file: {error}") from None
 

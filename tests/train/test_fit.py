@@ -72,6 +72,14 @@ def test_ctrl_c_saves_and_resume_is_bit_exact(tmp_path, uninterrupted):
     assert metrics(folder) == metrics(uninterrupted[0])
 
 
+def test_ctrl_c_at_the_last_step_of_an_epoch_resumes_too(tmp_path, uninterrupted):
+    folder = tmp_path / "run"
+    with pytest.raises(train.Interrupted, match="stopped in epoch 2, after step 18"):
+        training(folder, at=18, do=lambda: signal.raise_signal(signal.SIGINT))
+    same(training(folder, resume=True), uninterrupted[1])
+    assert metrics(folder) == metrics(uninterrupted[0])
+
+
 def test_a_kill_loses_only_the_epoch_under_way(tmp_path, uninterrupted):
     class Killed(BaseException): ...
 

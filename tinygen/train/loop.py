@@ -59,11 +59,10 @@ def fit(
     if per_epoch < 1:
         raise TrainingError(f"wanted a batch of at most {len(images)} images, got {batch}")
     at = Position()
-    if resume and run.checkpoint.exists():
-        at = load_checkpoint(run.checkpoint, parts, rng)
+    if resume:
+        if run.checkpoint.exists():
+            at = load_checkpoint(run.checkpoint, parts, rng)
         run.cut_metrics(at.step)
-    elif resume:
-        run.cut_metrics(-1)
     started = time.perf_counter() - at.seconds
     with (
         _bar(epochs * per_epoch, at.step) as bar,
@@ -82,11 +81,11 @@ def fit(
                 if at.step % LOG_EVERY == 0:
                     bar.set_postfix(_log(run, at, numbers), refresh=False)
                 bar.update()
-                if stopped.is_set():
+                if stopped.is_set() or at.batch == per_epoch:
                     _values(run, at, numbers)  # a diverged state does not replace a good one
+                if stopped.is_set():
                     save_checkpoint(run.checkpoint, parts, rng, at)
                     raise Interrupted(run, at)
-            _values(run, at, numbers)
             at.epoch, at.batch = at.epoch + 1, 0
             save_checkpoint(run.checkpoint, parts, rng, at)
             each_epoch(at.epoch)
