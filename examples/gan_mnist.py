@@ -33,21 +33,18 @@ def main() -> None:
     run = train.start(opt, dataset)
     z = gan.noise(64, np.random.default_rng([opt.seed, 1]))
 
+    def step(chosen, rng):
+        return model.step(data.scale(dataset.images[chosen], *gan.RANGE), rng)
+
     def each_epoch(epoch: int) -> None:
         pictures = data.unscale(model.generate(z), *gan.RANGE)
         plots.save(plots.grid(pictures), run.grid_path(epoch))
         plots.save(plots.curves(run.read_metrics(), PANELS), run.curves)
 
     train.fit(
-        run,
-        model.parts(),
-        model.step,
-        dataset.images,
-        lambda x: data.scale(x, *gan.RANGE),
-        rng,
+        *(run, model.parts(), step, len(dataset), rng),
         epochs=opt.epochs,
         batch=opt.batch,
-        resume=opt.resume,
         each_epoch=each_epoch,
     )
     print(run.last_grid())

@@ -39,21 +39,18 @@ def main() -> None:
     z = np.random.default_rng([opt.seed, 1]).standard_normal((64, opt.latent))
     x = scaled(held_out.images)
 
+    def step(chosen, rng):
+        return model.step(scaled(dataset.images[chosen]), rng)
+
     def each_epoch(epoch: int) -> None:
         save_grid(model.decode(z), run.grid_path(epoch))
         save_grid(model.decode(model.encode(x[:64])), reconstruction(run, epoch))
         plots.save(plots.curves(run.read_metrics(), PANELS), run.curves)
 
     train.fit(
-        run,
-        model.parts(),
-        model.step,
-        dataset.images,
-        scaled,
-        rng,
+        *(run, model.parts(), step, len(dataset), rng),
         epochs=opt.epochs,
         batch=opt.batch,
-        resume=opt.resume,
         each_epoch=each_epoch,
     )
     draw_results(run, model, x, held_out)

@@ -25,24 +25,14 @@ def training(folder, *, resume=False, at=None, do=None, epochs=EPOCHS, arch="mlp
     run = train.Run.open(folder) if resume else train.Run.create(folder, config)
     count = [0]
 
-    def step(x, rng):
-        out = model.step(x, rng)
+    def step(chosen, rng):
+        out = model.step(data.scale(IMAGES[chosen], *gan.RANGE), rng)
         count[0] += 1
         if count[0] == at:
             do()
         return out
 
-    train.fit(
-        run,
-        model.parts(),
-        step,
-        IMAGES,
-        lambda x: data.scale(x, *gan.RANGE),
-        rng,
-        epochs=epochs,
-        batch=BATCH,
-        resume=resume,
-    )
+    train.fit(run, model.parts(), step, len(IMAGES), rng, epochs=epochs, batch=BATCH)
     return {f"{n}/{k}": v for n, p in model.parts().items() for k, v in p.state_dict().items()}
 
 
@@ -128,12 +118,7 @@ def test_divergence_stops_with_a_reason(tmp_path):
     nan = tg.tensor(np.nan)
     with pytest.raises(train.TrainingError, match="loss is nan at step 20: training has diverged"):
         train.fit(
-            run,
-            {},
-            lambda x, rng: {"loss": nan},
-            IMAGES,
-            np.asarray,
-            np.random.default_rng(),
+            *(run, {}, lambda chosen, rng: {"loss": nan}, 300, np.random.default_rng()),
             epochs=3,
             batch=10,
         )
@@ -143,14 +128,7 @@ def test_a_batch_larger_than_the_set_is_refused(tmp_path):
     run = train.Run.create(tmp_path / "run", {})
     with pytest.raises(train.TrainingError, match="a batch of at most 300 images, got 301"):
         train.fit(
-            run,
-            {},
-            lambda x, rng: {},
-            IMAGES,
-            np.asarray,
-            np.random.default_rng(),
-            epochs=1,
-            batch=301,
+            *(run, {}, lambda chosen, rng: {}, 300, np.random.default_rng()), epochs=1, batch=301
         )
 
 

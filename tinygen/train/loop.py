@@ -19,7 +19,7 @@ from .run import Run
 
 LOG_EVERY = 20  # steps between rows of metrics.csv: reading numbers back would stall a GPU
 
-Step = Callable[[np.ndarray[Any, Any], np.random.Generator], dict[str, Tensor]]
+Step = Callable[[np.ndarray[Any, Any], np.random.Generator], Mapping[str, Tensor]]
 
 
 class Interrupted(Exception):
@@ -38,31 +38,28 @@ def fit(
     run: Run,
     parts: Mapping[str, Part],
     step: Step,
-    images: np.ndarray[Any, Any],
-    prepare: Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]],
+    count: int,
     rng: np.random.Generator,
     *,
     epochs: int,
     batch: int,
-    resume: bool = False,
     each_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> None:
-    """Calls step(prepare(images[indices]), rng) for every batch of every epoch.
+    """Calls step(chosen, rng) for every batch of every epoch; goes on from the run's checkpoint.
 
     parts       networks and optimisers by name, which the checkpoint holds
-    step        returns named scalars, written to metrics.csv every LOG_EVERY steps
-    images      (N, H, W, C); each epoch goes through them in a new order, whole batches only
+    step        trains on the examples whose indices are chosen, (batch,); returns named scalars,
+                written to metrics.csv every LOG_EVERY steps
+    count       of all examples; each epoch takes them in a new order, whole batches only
     each_epoch  called with the number of the epoch just finished, after its checkpoint
     Ctrl-C ends the step under way, saves, and raises Interrupted; a second one stops at once.
     """
-    per_epoch = len(images) // batch
+    per_epoch = count // batch
     if per_epoch < 1:
-        raise TrainingError(f"wanted a batch of at most {len(images)} images, got {batch}")
-    at = Position()
-    if resume:
-        if run.checkpoint.exists():
-            at = load_checkpoint(run.checkpoint, parts, rng)
-        run.cut_metrics(at.step)
+        raise TrainingError(f"wanted a batch of at most {count} images, got {batch}")
+    saved = run.checkpoint.exists()
+    at = load_checkpoint(run.checkpoint, parts, rng) if saved else Position()
+    run.cut_metrics(at.step)
     started = time.perf_counter() - at.seconds
     with (
         _bar(epochs * per_epoch, at.step) as bar,
@@ -71,11 +68,11 @@ def fit(
     ):
         while at.epoch < epochs:
             if at.batch == 0:
-                at.order = rng.permutation(len(images))
+                at.order = rng.permutation(count)
             bar.set_description(f"epoch {at.epoch + 1}/{epochs}")
             while at.batch < per_epoch:
                 chosen = at.order[at.batch * batch : (at.batch + 1) * batch]
-                numbers = step(prepare(images[chosen]), rng)
+                numbers = step(chosen, rng)
                 at.batch, at.step = at.batch + 1, at.step + 1
                 at.seconds = time.perf_counter() - started
                 if at.step % LOG_EVERY == 0:
@@ -91,7 +88,7 @@ def fit(
             each_epoch(at.epoch)
 
 
-def _log(run: Run, at: Position, numbers: dict[str, Tensor]) -> dict[str, str]:
+def _log(run: Run, at: Position, numbers: Mapping[str, Tensor]) -> dict[str, str]:
     """Writes a row; returns the numbers as the bar shows them."""
     values = _values(run, at, numbers)
     where = {"step": at.step, "epoch": at.epoch + 1, "seconds": round(at.seconds, 3)}
@@ -99,7 +96,7 @@ def _log(run: Run, at: Position, numbers: dict[str, Tensor]) -> dict[str, str]:
     return {name: f"{value:.3f}" for name, value in values.items()}
 
 
-def _values(run: Run, at: Position, numbers: dict[str, Tensor]) -> dict[str, float]:
+def _values(run: Run, at: Position, numbers: Mapping[str, Tensor]) -> dict[str, float]:
     """The numbers of a step, on the host. Raises TrainingError if one is not finite."""
     values = {name: t.item() for name, t in numbers.items()}
     for name, value in values.items():
