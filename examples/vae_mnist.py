@@ -7,6 +7,9 @@ leaves, for validation images:
     plane.png           the decoder's images over the latent plane        (2-d latent only)
     interpolation.png   from a 2 to a 6, along the line between their means
     panels.png          reconstructions after epoch 1, after the ninth (or the last), originals
+
+`--optimizer lbfgs` searches instead of stepping, so it wants one loss that stays: a fixed subset of
+the images (--subset), fixed noise and float64. An epoch is then one search of 20 iterations.
 """
 
 import numpy as np
@@ -26,8 +29,12 @@ def options() -> train.Options:
     p.add_argument("--observation", choices=vae.OBSERVATIONS, default="gaussian", help="p(x|z)")
     p.add_argument("--s", type=train.positive_float, default=0.1, help="of the Gaussian p(x|z)")
     p.add_argument("--optimizer", choices=tuple(vae.OPTIMIZERS), default="adam", help="the method")
+    p.add_argument("--subset", type=train.positive, default=1000, help="images for lbfgs")
     p.add_argument("--lr", type=train.positive_float, help="learning rate; by optimiser")
-    return train.parse(p, model="vae")
+    opt = train.parse(p, model="vae")
+    if opt.optimizer == "lbfgs":
+        opt.batch = opt.subset
+    return opt
 
 
 def main() -> None:
@@ -36,10 +43,14 @@ def main() -> None:
     rng = np.random.default_rng(opt.seed)
     model = vae.build({**vars(opt), "shape": dataset.images.shape[1:]}, rng)
     run = train.start(opt, dataset)
+    subset = np.sort(np.random.default_rng([opt.seed, 2]).permutation(len(dataset))[: opt.subset])
+    count = opt.subset if opt.optimizer == "lbfgs" else len(dataset)
     z = np.random.default_rng([opt.seed, 1]).standard_normal((64, opt.latent))
     x = scaled(held_out.images)
 
     def step(chosen, rng):
+        if opt.optimizer == "lbfgs":
+            chosen = subset  # in one order, as the noise is
         return model.step(scaled(dataset.images[chosen]), rng)
 
     def each_epoch(epoch: int) -> None:
@@ -48,7 +59,7 @@ def main() -> None:
         plots.save(plots.curves(run.read_metrics(), PANELS), run.curves)
 
     train.fit(
-        *(run, model.parts(), step, len(dataset), rng),
+        *(run, model.parts(), step, count, rng),
         epochs=opt.epochs,
         batch=opt.batch,
         each_epoch=each_epoch,

@@ -6,13 +6,14 @@ remembers of them is flat, one array a quantity. Work goes in blocks that stay i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from .autodiff import grad
 from .core import Tensor
-from .device import Array, xp
+from .device import Array, to_device, xp
 
 BLOCK = 65_536  # entries: p, g, m, v and two scratch blocks are 1.5 MB, about an L2 cache
 
@@ -179,6 +180,48 @@ class Adam(Optimizer):
         xp(m).divide(m, scratch, out=scratch)
         scratch *= self.lr / (1 - beta1**self.t)
         p -= scratch
+
+
+class LBFGS(Optimizer):
+    """Limited-memory BFGS (Liu & Nocedal 1989), SciPy's: `minimise` in place of `step`.
+
+    A search, not a stochastic step: it compares values of one loss, so data and noise must be
+    fixed, and the parameters should be float64. iterations: of one call, which starts afresh.
+    """
+
+    def __init__(self, params: Iterable[Tensor], *, iterations: int = 20):
+        if not iterations >= 1:
+            raise ValueError(f"LBFGS: wanted iterations >= 1, got {iterations}")
+        self.iterations = iterations
+        super().__init__(params, lr=1.0)
+
+    def step(self, grads: Sequence[Tensor] | None = None) -> None:
+        """Raises TypeError: one gradient does not tell how far to go."""
+        raise TypeError("LBFGS: wanted minimise(loss), got step(grads)")
+
+    def minimise(self, loss: Callable[[], Tensor]) -> None:
+        """Moves the parameters to lower loss(), a scalar that is the same at each call."""
+        from scipy.optimize import minimize
+
+        def value_and_gradient(flat: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
+            self._assign(flat)
+            value = loss()
+            gs = grad(value, self.params)
+            return value.item(), np.concatenate([g.numpy().ravel() for g in gs]).astype(float)
+
+        start = np.concatenate([p.numpy().ravel() for p in self.params]).astype(float)
+        how = {"maxiter": self.iterations, "maxcor": 10}
+        found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=how)
+        self._assign(found.x)
+        self.t += 1
+
+    def _assign(self, flat: np.ndarray[Any, Any]) -> None:
+        start = 0
+        for p in self.params:
+            values = flat[start : start + p.size].reshape(p.shape).astype(p.dtype)
+            p.data[...] = to_device(values, p.device)
+            p.writes[0] += 1
+            start += p.size
 
 
 def _fraction(op: str, name: str, value: Any) -> float:

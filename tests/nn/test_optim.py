@@ -115,3 +115,31 @@ def test_what_is_refused():
         optim.Adam(params).load_state_dict({"m": np.ones(3)})
     with pytest.raises(TypeError):
         optim.Adam(params, 0.1)
+
+
+def test_lbfgs_finds_the_minimum_of_rosenbrock():
+    x, y = (tg.tensor(v, dtype=float, requires_grad=True) for v in (-1.2, [[1.0]]))
+    opt = optim.LBFGS([x, y], iterations=100)
+    opt.minimise(lambda: tg.sum((1 - x) ** 2 + 100 * (y - x * x) ** 2))
+    assert x.item() == pytest.approx(1, abs=1e-4) and y.item() == pytest.approx(1, abs=1e-4)
+
+
+def test_lbfgs_stops_after_its_iterations():
+    x = tg.tensor(-1.2 * np.ones(4), dtype=float, requires_grad=True)
+
+    def rosenbrock():
+        return tg.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    values = []
+    for _ in range(3):
+        optim.LBFGS([x], iterations=2).minimise(rosenbrock)
+        values.append(rosenbrock().item())
+    assert values[0] > values[1] > values[2] > 0.1
+
+
+def test_lbfgs_has_no_step():
+    x = tg.tensor(1.0, requires_grad=True)
+    with pytest.raises(TypeError, match=r"wanted minimise\(loss\), got step"):
+        optim.LBFGS([x]).step([x])
+    with pytest.raises(ValueError, match="iterations >= 1, got 0"):
+        optim.LBFGS([x], iterations=0)

@@ -78,6 +78,13 @@ def test_the_vae_leaves_its_pictures(digits, tmp_path):
     assert done.returncode == 0, done.stderr
     wide = script(vae, "--data", digits, "--epochs", 1, "--latent", 5, "--out", tmp_path / "wide")
     assert wide.returncode == 0 and not (tmp_path / "wide" / "plane.png").exists()
+    search = ("--optimizer", "lbfgs", "--subset", 50, "--epochs", 2, "--out", tmp_path / "search")
+    done = script(vae, "--data", digits, *search)
+    assert done.returncode == 0, done.stderr
+    losses = [row.split(",")[3] for row in (tmp_path / "search" / "metrics.csv").open()][1:]
+    assert float(losses[1]) < float(losses[0])
+    done = script(vae, "--out", tmp_path / "search", "--resume", "--epochs", 3)
+    assert done.returncode == 0, done.stderr
 
 
 def test_sample_draws_from_a_run(run, tmp_path):

@@ -38,7 +38,7 @@ from ..errors import UsageError
 from ..nn import Linear, Module, Sequential
 from ..nn.init import Rng
 from ..ops import exp, mean, relu, reshape, sigmoid, split
-from ..optim import SGD, Adagrad, Adam, Optimizer, RMSProp
+from ..optim import LBFGS, SGD, Adagrad, Adam, Optimizer, RMSProp
 from ..prob import bernoulli_log_density, gaussian_log_density, kl_to_standard_normal
 
 RANGE = (0.0, 1.0)
@@ -111,22 +111,31 @@ class VAE:
         return self.opt.params[0].device
 
     def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
-        """One step on images x (N, H, W, C) in [0, 1], with fresh noise."""
+        """One step on images x (N, H, W, C) in [0, 1], with fresh noise; of LBFGS, one search
+        with the noise of a fixed seed."""
+        if isinstance(self.opt, LBFGS):
+            self.opt.minimise(lambda: self.terms(x, np.random.default_rng(0)).loss)
+            with no_grad():
+                return self.terms(x, np.random.default_rng(0))._asdict()
         terms = self.terms(x, rng)
         self.opt.step(grad(terms.loss, self.opt.params))
         return terms._asdict()
 
     def terms(self, x: Any, rng: Rng) -> Terms:
         """-L and its terms on images x, with fresh noise."""
-        eps = tensor(rng.standard_normal((len(x), self.latent)), device=self.device)
+        eps = self.tensor(rng.standard_normal((len(x), self.latent)))
         return negative_elbo(
             self.encoder,
             self.decoder,
-            tensor(x, device=self.device),
+            self.tensor(x),
             eps,
             observation=self.observation,
             s=self.s,
         )
+
+    def tensor(self, array: Any) -> Tensor:
+        """The array where the networks are, and of their dtype."""
+        return tensor(array, dtype=self.opt.params[0].dtype, device=self.device)
 
     def networks(self) -> dict[str, Module]:
         """The networks by name."""
@@ -140,7 +149,7 @@ class VAE:
         """The posterior's means μ of images x in [0, 1]: (N, d)."""
         with no_grad():
             means = [
-                posterior(self.encoder, tensor(x[i : i + chunk], device=self.device))[0].numpy()
+                posterior(self.encoder, self.tensor(x[i : i + chunk]))[0].numpy()
                 for i in range(0, len(x), chunk)
             ]
         return np.concatenate(means)
@@ -149,7 +158,7 @@ class VAE:
         """The mean images x̂ in [0, 1] of latent points z (N, d): (N, H, W, C)."""
         with no_grad():
             images = [
-                sigmoid(self.decoder(tensor(z[i : i + chunk], device=self.device))).numpy()
+                sigmoid(self.decoder(self.tensor(z[i : i + chunk]))).numpy()
                 for i in range(0, len(z), chunk)
             ]
         return np.concatenate(images)
@@ -182,6 +191,7 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor], float | None], Optimizer]] = {
     "adagrad": lambda params, lr: Adagrad(params, lr=lr or 1e-2),
     "rmsprop": lambda params, lr: RMSProp(params, lr=lr or 1e-3),
     "adam": lambda params, lr: Adam(params, lr=lr or 1e-3),
+    "lbfgs": lambda params, lr: LBFGS(params),
 }
 
 
@@ -202,8 +212,11 @@ def build(config: Mapping[str, Any], rng: Rng) -> VAE:
         raise UsageError(
             f"vae: wanted latent >= 1 and s > 0, got {config['latent']} and {config['s']}"
         )
+    search = config["optimizer"] == "lbfgs"  # compares values that float32 cannot tell apart
+    if search and config["lr"] is not None:
+        raise UsageError(f"vae: lbfgs finds its own step, wanted no lr, got {config['lr']}")
     encoder, decoder = (
-        network.to(config["device"])
+        network.astype(np.float64 if search else np.float32).to(config["device"])
         for network in mlp(tuple(config["shape"]), config["latent"], rng)
     )
     params = [*encoder.parameters(), *decoder.parameters()]

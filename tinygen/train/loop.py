@@ -49,7 +49,7 @@ def fit(
 
     parts       networks and optimisers by name, which the checkpoint holds
     step        trains on the examples whose indices are chosen, (batch,); returns named scalars,
-                written to metrics.csv every LOG_EVERY steps
+                written to metrics.csv every LOG_EVERY steps (or each epoch)
     count       of all examples; each epoch takes them in a new order, whole batches only
     each_epoch  called with the number of the epoch just finished, after its checkpoint
     Ctrl-C ends the step under way, saves, and raises Interrupted; a second one stops at once.
@@ -57,6 +57,7 @@ def fit(
     per_epoch = count // batch
     if per_epoch < 1:
         raise TrainingError(f"wanted a batch of at most {count} images, got {batch}")
+    every = min(LOG_EVERY, per_epoch)
     saved = run.checkpoint.exists()
     at = load_checkpoint(run.checkpoint, parts, rng) if saved else Position()
     run.cut_metrics(at.step)
@@ -75,7 +76,7 @@ def fit(
                 numbers = step(chosen, rng)
                 at.batch, at.step = at.batch + 1, at.step + 1
                 at.seconds = time.perf_counter() - started
-                if at.step % LOG_EVERY == 0:
+                if at.step % every == 0:
                     bar.set_postfix(_log(run, at, numbers), refresh=False)
                 bar.update()
                 if stopped.is_set() or at.batch == per_epoch:
