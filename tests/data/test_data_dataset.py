@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinygen.data import DataError, Dataset, scale, unscale
+from tinygen.data import DataError, Dataset, binarise, scale, unscale
 
 
 def images(*shape, dtype=np.uint8):
@@ -99,6 +99,16 @@ def test_scale_and_unscale_refuse_an_empty_range(low, high):
 def test_scale_refuses_floats():
     with pytest.raises(DataError, match="wanted uint8 images, found float64"):
         scale(np.zeros(3), 0.0, 1.0)
+
+
+def test_binarise_draws_each_pixel_by_its_grey():
+    pixels = np.array([0, 51, 255], np.uint8).repeat(20_000)
+    drawn = binarise(pixels, np.random.default_rng(0)).reshape(3, -1)
+    assert drawn.dtype == np.float32 and set(np.unique(drawn)) == {0.0, 1.0}
+    np.testing.assert_allclose(drawn.mean(1), [0.0, 0.2, 1.0], atol=0.01)
+    assert drawn[0].max() == 0 and drawn[2].min() == 1
+    with pytest.raises(DataError, match="wanted uint8 images, found float64"):
+        binarise(np.zeros(3), np.random.default_rng(0))
 
 
 def test_importing_the_package_imports_no_heavy_helper():

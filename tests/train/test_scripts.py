@@ -87,6 +87,26 @@ def test_the_vae_leaves_its_pictures(digits, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_iwae_measures_each_k(digits, tmp_path):
+    iwae = [sys.executable, str(REPOSITORY / "examples" / "iwae_mnist.py")]
+    folder = tmp_path / "iwae"
+    flags = ("--data", digits, "--epochs", 1, "--k", 1, 3, "--latent", 4, "--samples", 20)
+    done = script(iwae, *flags, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    one, three, last = done.stdout.strip().splitlines()
+    assert one.startswith("k = 1: NLL ") and "minus that of k = 1: " in three
+    assert last == str(folder / "samples" / "epoch_0001.png")
+    assert imread(last).shape[:2] == (2 * (8 * 30 + 2), 2 * (16 * 30 + 2))
+    rows = json.loads((folder / "likelihood.json").read_text())["models"]
+    assert [row["k"] for row in rows] == [1, 3] and "minus k=1" in rows[1]
+    assert script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png").returncode == 0
+    done = script(iwae, "--out", folder, "--resume", "--epochs", 2)
+    assert done.returncode == 0, done.stderr
+    done = script(iwae, "--out", folder, "--resume", "--epochs", 2, "--full", "--samples", 2)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "likelihood.json").read_text())["samples"] == 2
+
+
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
     done = script(SAMPLE, run[0], "--n", 9, "-o", picture)

@@ -61,6 +61,18 @@ def scale(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.floa
     return np.asarray(table[images])
 
 
+def binarise(images: Images, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Zeros and ones, float32, each 1 with the probability that its pixel's grey states.
+
+    images: uint8 of any shape, 255 is certain. Raises DataError for another dtype.
+    """
+    if images.dtype != np.uint8:
+        raise DataError(f"binarise: wanted uint8 images, found {images.dtype}")
+    return (rng.random(images.shape, dtype=np.float32) < images / np.float32(255)).astype(
+        np.float32
+    )
+
+
 def unscale(array: ArrayLike, low: float, high: float) -> NDArray[np.uint8]:
     """Map low..high back to pixels 0..255: the inverse of `scale`, rounded and clipped.
 

@@ -3,4 +3,5 @@
 gan    Goodfellow et al. 2014: the game, both losses of the generator
 dcgan  Radford et al. 2015: the convolutional networks that make it train
 vae    Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
+iwae   Burda et al. 2015: the k-sample bound, and log p(x) by 5,000 samples
 """

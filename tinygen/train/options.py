@@ -1,7 +1,7 @@
 """The flags that every example has, with one meaning, and errors told in one line.
 
 With --resume the flags of the run's config.json hold again; only --epochs (more of them) and
---device may be given anew.
+--device, and what an example names, may be given anew.
 """
 
 from __future__ import annotations
@@ -91,10 +91,13 @@ def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
     return p
 
 
-def parse(p: Parser, argv: list[str] | None = None, *, model: str) -> Options:
+def parse(
+    p: Parser, argv: list[str] | None = None, *, model: str, free: Sequence[str] = ()
+) -> Options:
     """The options: defaults, then (with --resume) the run's own, then what the user typed.
 
-    `out` comes back as the folder to use, `model` as given. Raises UsageError, DeviceError or
+    `out` comes back as the folder to use, `model` as given. free: flags of the example that may be
+    given anew on resuming, as they change nothing in training. Raises UsageError, DeviceError or
     OSError.
     """
     argv = sys.argv[1:] if argv is None else argv
@@ -104,7 +107,7 @@ def parse(p: Parser, argv: list[str] | None = None, *, model: str) -> Options:
         raise UsageError("--out: wanted a folder, got ''")
     if options.resume:
         folder = Path(options.out) if "out" in given else newest_run(options.out)
-        options = _resumed(p, argv, given, Run.open(folder), model)
+        options = _resumed(p, argv, given, Run.open(folder), model, free)
         options.out = str(folder)
     elif "out" not in given:
         options.out = str(free_folder(options.out))
@@ -123,7 +126,9 @@ def _typed(p: Parser, argv: list[str]) -> dict[str, Any]:
     return vars(bare.parse_args(argv))
 
 
-def _resumed(p: Parser, argv: list[str], given: dict[str, Any], run: Run, model: str) -> Options:
+def _resumed(
+    p: Parser, argv: list[str], given: dict[str, Any], run: Run, model: str, free: Sequence[str]
+) -> Options:
     """The options that the run was made with, and those that may be given anew."""
     if run.config.get("model") != model:
         raise UsageError(f"--resume: {run.folder} is a run of {run.config.get('model')!r}")
@@ -131,10 +136,10 @@ def _resumed(p: Parser, argv: list[str], given: dict[str, Any], run: Run, model:
     missing = [name for name in names if name not in run.config]
     if missing:
         raise FileError(f"{run.folder}: config.json has no {', '.join(missing)}")
-    old = [_flag(n, run.config[n]) for n in names if run.config[n] not in (None, False)]
+    old = [w for n in names if run.config[n] not in (None, False) for w in _flag(n, run.config[n])]
     before = p.parse_args(old)  # through the flags' own types and choices
     for name, value in given.items():
-        if name not in FREE_ON_RESUME and getattr(before, name) != value:
+        if name not in (*FREE_ON_RESUME, *free) and getattr(before, name) != value:
             raise UsageError(
                 f"--{name} {value}: the run in {run.folder} was made with "
                 f"{getattr(before, name)}; --resume cannot change it"
@@ -142,10 +147,12 @@ def _resumed(p: Parser, argv: list[str], given: dict[str, Any], run: Run, model:
     return p.parse_args([*old, *argv])
 
 
-def _flag(name: str, value: Any) -> str:
-    """A flag as it would be typed."""
+def _flag(name: str, value: Any) -> list[str]:
+    """A flag as it would be typed, in words."""
     flag = f"--{name.replace('_', '-')}"
-    return flag if value is True else f"{flag}={value}"
+    if isinstance(value, list):
+        return [flag, *map(str, value)]
+    return [flag] if value is True else [f"{flag}={value}"]
 
 
 def start(options: Options, dataset: data.Dataset) -> Run:
