@@ -63,3 +63,10 @@ def test_panels_show_files_under_their_titles(tmp_path):
 def test_curves_of_nothing_is_an_empty_panel(tmp_path):
     plots.save(plots.curves({}, [("loss", ("a",))]), tmp_path / "c.png")
     assert (tmp_path / "c.png").stat().st_size > 0
+
+
+def test_shares_are_stacked_to_one():
+    (axes,) = plots.shares({1: [0.5, 0.5], 2: [0.9, 0.1]}, ("a", "b")).axes
+    heights = [[bar.get_height() for bar in group] for group in axes.containers]
+    assert heights == [[0.5, 0.9], [0.5, 0.1]]
+    assert [bar.get_y() for bar in axes.containers[1]] == [0.5, 0.9]

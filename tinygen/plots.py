@@ -69,6 +69,27 @@ def scatter(
     return figure
 
 
+def shares(history: Mapping[int, Sequence[float]], classes: Sequence[str]) -> Figure:
+    """Stacked bars, one an epoch: history maps it to the share of each of the classes."""
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    epochs, table = list(history), np.asarray(list(history.values())).reshape(-1, len(classes))
+    below = np.zeros(len(epochs))
+    for i, name in enumerate(classes):
+        axes.bar(epochs, table[:, i], bottom=below, width=0.9, color=colours(i % 20), label=name)
+        below += table[:, i]
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("share of the samples")
+    axes.set_ylim(0, 1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
+    return figure
+
+
 def panels(pictures: Mapping[str, str | Path]) -> Figure:
     """PNG files side by side, each under its title."""
     from matplotlib.image import imread

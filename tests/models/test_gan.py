@@ -12,6 +12,7 @@ from tinygen.weights import to_torch
 X = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1))
 Z1, Z2 = (np.random.default_rng(i).standard_normal((6, gan.LATENT)) for i in (1, 2))
 CONFIG = {"shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4, "device": "cpu"}
+CONFIG |= {"beta1": 0.5, "generator_steps": 1}
 
 
 def t(a):

@@ -19,7 +19,7 @@ EPOCHS, BATCH = 4, 32  # 9 steps an epoch
 def training(folder, *, resume=False, at=None, do=None, epochs=EPOCHS, arch="mlp"):
     """Trains a GAN in `folder`; calls do() in step number `at`. Returns the model's arrays."""
     config = {"arch": arch, "shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4}
-    config["device"] = "cpu"
+    config |= {"device": "cpu", "beta1": 0.5, "generator_steps": 1}
     rng = np.random.default_rng(7)
     model = gan.build(config, rng)
     run = train.Run.open(folder) if resume else train.Run.create(folder, config)

@@ -61,6 +61,29 @@ def test_a_run_leaves_what_is_promised(run):
         assert shown in done.stderr, f"{shown} is not on the bar"
 
 
+def test_the_histogram_follows_the_classes(digits, tmp_path):
+    folder = tmp_path / "collapse"
+    flags = (
+        "--data",
+        digits,
+        "--batch",
+        16,
+        "--generator-steps",
+        2,
+        "--beta1",
+        0.9,
+        "--out",
+        folder,
+    )
+    done = script(GAN, *flags, "--epochs", 1, "--histogram")
+    assert done.returncode == 0, done.stderr
+    done = script(GAN, "--out", folder, "--resume", "--epochs", 2)
+    assert done.returncode == 0 and "classifier" not in done.stderr, done.stderr
+    shares = json.loads((folder / "classes.json").read_text())
+    assert list(shares) == ["1", "2"] and all(abs(sum(s) - 1) < 1e-9 for s in shares.values())
+    assert imread(folder / "classes.png").shape[:2] == (400, 800)
+
+
 def test_the_vae_leaves_its_pictures(digits, tmp_path):
     vae = [sys.executable, str(REPOSITORY / "examples" / "vae_mnist.py")]
     folder = tmp_path / "vae"

@@ -92,6 +92,7 @@ class GAN:
     opt_G: Optimizer
     opt_D: Optimizer
     loss: str = "non-saturating"
+    generator_steps: int = 1
 
     @property
     def device(self) -> str:
@@ -99,12 +100,17 @@ class GAN:
         return self.opt_G.params[0].device
 
     def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
-        """D's step on images x (N, H, W, C) in [-1, 1], then G's, each with fresh noise."""
+        """D's step on images x (N, H, W, C) in [-1, 1], then G's, each with fresh noise.
+
+        Many generator_steps let G run away to what this one D likes best (section 3's "Helvetica
+        scenario"): it collapses.
+        """
         x = tensor(x, device=self.device)
         V, D_x, D_Gz = value(self.D, self.G, x, self.noise(len(x), rng))
         self.opt_D.step(grad(-V, self.opt_D.params))
-        loss_G = generator_loss(self.D, self.G, self.noise(len(x), rng), loss=self.loss)
-        self.opt_G.step(grad(loss_G, self.opt_G.params))
+        for _ in range(self.generator_steps):
+            loss_G = generator_loss(self.D, self.G, self.noise(len(x), rng), loss=self.loss)
+            self.opt_G.step(grad(loss_G, self.opt_G.params))
         return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
     def networks(self) -> dict[str, Module]:
@@ -158,16 +164,20 @@ NETWORKS = {"mlp": mlp, "dcgan": dcgan}
 
 
 def build(config: Mapping[str, Any], rng: Rng) -> GAN:
-    """A GAN ready to train, with DCGAN's Adam (β₁ = 0.5) for both players.
+    """A GAN ready to train, with Adam for both players.
 
-    config: "arch" ("mlp" or "dcgan"), "shape" (H, W, C) of the images, "loss", "lr", "device".
-    Raises UsageError for an unknown arch or loss, or a shape that the arch cannot make.
+    config: "arch" ("mlp" or "dcgan"), "shape" (H, W, C) of the images, "loss", "lr", "beta1"
+    (DCGAN's is 0.5), "generator_steps", "device".
+    Raises UsageError for an unknown arch or loss, a number out of range, or a shape that the arch
+    cannot make.
     """
-    arch, loss = config["arch"], config["loss"]
+    arch, loss, beta1, steps = (config[k] for k in ("arch", "loss", "beta1", "generator_steps"))
+    if not 0 <= beta1 < 1 or steps < 1:
+        raise UsageError(f"gan: wanted 0 <= beta1 < 1, generator_steps >= 1, got {beta1}, {steps}")
     if arch not in NETWORKS:
         raise UsageError(f"gan: wanted arch {' or '.join(NETWORKS)}, got {arch!r}")
     if loss not in LOSSES:
         raise UsageError(f"gan: wanted loss {' or '.join(LOSSES)}, got {loss!r}")
     G, D = (n.to(config["device"]) for n in NETWORKS[arch](tuple(config["shape"]), rng))
-    opt_G, opt_D = (Adam(n.parameters(), lr=config["lr"], betas=(0.5, 0.999)) for n in (G, D))
-    return GAN(G, D, opt_G, opt_D, loss=loss)
+    opt_G, opt_D = (Adam(n.parameters(), lr=config["lr"], betas=(beta1, 0.999)) for n in (G, D))
+    return GAN(G, D, opt_G, opt_D, loss, steps)

@@ -11,6 +11,7 @@ from .loop import Interrupted, TrainingError, fit
 from .options import (
     Options,
     Parser,
+    fraction,
     natural,
     parse,
     parser,
@@ -29,6 +30,7 @@ __all__ = [
     "TrainingError",
     "UsageError",
     "fit",
+    "fraction",
     "natural",
     "parse",
     "parser",

@@ -1,0 +1,66 @@
+"""The share of each class among a model's samples, epoch after epoch.
+
+A generator that has collapsed draws one picture, or one kind, whatever the noise. Its losses do not
+tell; the histogram of its samples' classes does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from .. import plots
+from ..data import Dataset
+from ..errors import FileError
+from ..train import Run
+from ..weights import load, save, write_json
+from .classifier import judge, network, train_classifier
+
+COLLAPSED = 0.9  # of the samples in one class
+
+
+class ClassHistogram:
+    """Leaves three files in the run folder, and finds them again when the run is resumed:
+
+    classifier.safetensors   what judges, trained here on the run's own images first
+    classes.json             epoch -> the share of each class
+    classes.png              the same as bars over the epochs
+    """
+
+    def __init__(self, run: Run, dataset: Dataset):
+        self.run, self.classes = run, dataset.classes
+        trained = run.folder / "classifier.safetensors"
+        if trained.exists():
+            shape = dataset.images.shape[1:]
+            self.net = network(shape, len(self.classes), np.random.default_rng(0))
+            try:
+                self.net.load_state_dict(load(trained))
+            except ValueError as error:
+                raise FileError(f"{trained}: wanted the run's classifier: {error}") from None
+        else:
+            self.net = train_classifier(dataset)
+            save(trained, self.net.state_dict())
+        self.path = run.folder / "classes.json"
+        self.shares: dict[int, list[float]] = _read(self.path)
+
+    def add(self, epoch: int, pictures: np.ndarray[Any, Any]) -> str | None:
+        """Judges the epoch's samples, uint8 (N, H, W, C). Returns the alarm, if there is one."""
+        shares = judge(self.net, pictures).shares
+        self.shares = {e: s for e, s in self.shares.items() if e < epoch} | {epoch: shares.tolist()}
+        write_json(self.path, self.shares)
+        plots.save(plots.shares(self.shares, self.classes), self.run.folder / "classes.png")
+        top = int(shares.argmax())
+        if shares[top] < COLLAPSED:
+            return None
+        return f"epoch {epoch}: collapsed: {shares[top]:.0%} of the samples are {self.classes[top]}"
+
+
+def _read(path: Any) -> dict[int, list[float]]:
+    if not path.exists():
+        return {}
+    try:
+        return {int(e): list(map(float, s)) for e, s in json.loads(path.read_text()).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FileError(f"{path}: wanted epochs and shares as JSON: {error}") from None

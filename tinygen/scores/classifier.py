@@ -1,0 +1,82 @@
+"""A small convolutional classifier, trained here on the images that a model learns from."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autodiff import grad
+from ..core import no_grad, tensor
+from ..data import Dataset, scale
+from ..errors import UsageError
+from ..nn import Conv2d, Linear, Module, Sequential
+from ..nn.init import Rng, he
+from ..ops import relu, reshape, softmax
+from ..optim import Adam
+from ..prob import softmax_loss
+
+
+class Verdict(NamedTuple):
+    """What a classifier says of a set of pictures."""
+
+    shares: np.ndarray[Any, Any]  # of the pictures, per class: (classes,), summing to 1
+    confidence: float  # median over the pictures of the largest class probability
+
+
+def network(shape: tuple[int, ...], classes: int, rng: Rng) -> Module:
+    """Logits (N, classes) for images of `shape` (H, W, C) in [-1, 1]; H, W divisible by 4."""
+    h, w, c = shape
+    if h % 4 or w % 4:
+        raise UsageError(f"classifier: wanted a height and width divisible by 4, got {h}×{w}")
+    how: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, "rng": rng, "init": he}
+    size = h // 4 * (w // 4) * 32
+    return Sequential(
+        *(Conv2d(c, 16, **how), relu, Conv2d(16, 32, **how), relu),
+        lambda x: reshape(x, -1, size),
+        *(Linear(size, 64, rng=rng), relu, Linear(64, classes, rng=rng)),
+    )
+
+
+def train_classifier(
+    dataset: Dataset, *, epochs: int = 2, batch: int = 64, seed: int = 0, quiet: bool = False
+) -> Module:
+    """`network`, trained with Adam; about 98 % right on MNIST after two epochs.
+
+    Raises UsageError if there is only one class to tell apart.
+    """
+    from tqdm.auto import tqdm
+
+    classes, images, labels = len(dataset.classes), dataset.images, dataset.labels
+    if classes < 2:
+        raise UsageError(f"classifier: wanted images of two classes or more, got {classes}")
+    rng = np.random.default_rng(seed)
+    net = network(images.shape[1:], classes, rng)
+    opt = Adam(net.parameters(), lr=1e-3)
+    starts = range(0, len(images) - batch + 1, batch)
+    with tqdm(total=epochs * len(starts), desc="classifier", unit="step", disable=quiet) as bar:
+        for _ in range(epochs):
+            order = rng.permutation(len(images))
+            for i in starts:
+                chosen = order[i : i + batch]
+                x = tensor(scale(images[chosen], -1, 1))
+                opt.step(grad(softmax_loss(net(x), labels[chosen]), opt.params))
+                bar.update()
+    return net
+
+
+def probabilities(net: Module, images: Any) -> np.ndarray[Any, Any]:
+    """p(class | picture) of uint8 images (N, H, W, C): (N, classes)."""
+    with no_grad():
+        parts = [
+            softmax(net(tensor(scale(images[i : i + 500], -1, 1)))).numpy()
+            for i in range(0, len(images), 500)
+        ]
+    return np.concatenate(parts)
+
+
+def judge(net: Module, images: Any) -> Verdict:
+    """Shares and confidence of uint8 images (N, H, W, C)."""
+    p = probabilities(net, images)
+    shares = np.bincount(p.argmax(1), minlength=p.shape[1]) / len(p)
+    return Verdict(shares, float(np.median(p.max(1))))
