@@ -68,5 +68,5 @@ def test_curves_of_nothing_is_an_empty_panel(tmp_path):
 def test_shares_are_stacked_to_one():
     (axes,) = plots.shares({1: [0.5, 0.5], 2: [0.9, 0.1]}, ("a", "b")).axes
     heights = [[bar.get_height() for bar in group] for group in axes.containers]
-    assert heights == [[0.5, 0.9], [0.5, 0.1]]
-    assert [bar.get_y() for bar in axes.containers[1]] == [0.5, 0.9]
+    np.testing.assert_allclose(heights, [[0.5, 0.9], [0.5, 0.1]])
+    np.testing.assert_allclose([bar.get_y() for bar in axes.containers[1]], [0.5, 0.9])
