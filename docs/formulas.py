@@ -27,7 +27,7 @@ def page() -> str:
 def section(module: ModuleType) -> str:
     """Title, objective, code and link of one model."""
     title, objective = inspect.getdoc(module).split("\n", 1)
-    title = title.removeprefix("Floor 3: ").capitalize() if module is prob else title
+    title = title.removeprefix("Floor 3: ").replace("log-", "Log-", 1)
     path = module.__name__.replace(".", "/") + ".py"
     code = "\n\n\n".join(inspect.getsource(f).rstrip() for f in losses(module))
     return (
