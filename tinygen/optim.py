@@ -13,6 +13,8 @@ import numpy as np
 
 from .autodiff import grad
 from .core import Tensor
+from .cpu import optim as cpu
+from .cpu.threads import run
 from .device import Array, to_device, xp
 
 BLOCK = 65_536  # entries: p, g, m, v and two scratch blocks are 1.5 MB, about an L2 cache
@@ -51,16 +53,27 @@ class Optimizer:
         gs: list[Tensor | None] = [p.grad for p in self.params] if grads is None else list(grads)
         self._check(gs)
         self.t += 1
-        start = 0
+        blocks = self._blocks([xp(g.data).ascontiguousarray(g.data) for g in gs if g is not None])
+
+        def work(lo: int, hi: int) -> None:
+            for p, g, *state in blocks[lo:hi]:
+                self.update(p, g, *state)
+
+        run(work, len(blocks)) if self.params[0].device == "cpu" else work(0, len(blocks))
+        for p in self.params:
+            p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
+
+    def _blocks(self, gs: list[Array]) -> list[tuple[Array, ...]]:
+        """(p, g, *state) of every block, 1-d views, in the order of the parameters."""
+        blocks, start = [], 0
         for p, g in zip(self.params, gs, strict=True):
-            assert g is not None
-            flat_p, flat_g = p.data.reshape(-1), xp(p.data).ascontiguousarray(g.data).reshape(-1)
+            flat = p.data.reshape(-1), g.reshape(-1)
             for lo in range(0, p.size, BLOCK):
                 hi = min(lo + BLOCK, p.size)
                 state = (s[start + lo : start + hi] for s in self.state.values())
-                self.update(flat_p[lo:hi], flat_g[lo:hi], *state)
+                blocks.append((flat[0][lo:hi], flat[1][lo:hi], *state))
             start += p.size
-            p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
+        return blocks
 
     def _check(self, grads: list[Tensor | None]) -> None:
         name = type(self).__name__
@@ -168,18 +181,13 @@ class Adam(Optimizer):
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
         (m, v), (beta1, beta2) = state, self.betas
-        m *= beta1
-        m += (1 - beta1) * g
-        scratch = g * g
-        scratch *= 1 - beta2
-        v *= beta2
-        v += scratch
-        xp(v).sqrt(v, out=scratch)
-        scratch *= 1 / (1 - beta2**self.t) ** 0.5
-        scratch += self.eps
-        xp(m).divide(m, scratch, out=scratch)
-        scratch *= self.lr / (1 - beta1**self.t)
-        p -= scratch
+        if isinstance(p, np.ndarray):
+            cpu.adam(p, g, m, v, lr=self.lr, betas=self.betas, eps=self.eps, t=self.t)
+            return
+        m += (1 - beta1) * (g - m)
+        v += (1 - beta2) * (g * g - v)
+        m_hat, v_hat = m / (1 - beta1**self.t), v / (1 - beta2**self.t)
+        p -= self.lr * m_hat / (xp(v).sqrt(v_hat) + self.eps)
 
 
 class LBFGS(Optimizer):

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..cpu import conv as cpu
 from ..device import Array, xp
 from ..primitive import primitive
 
@@ -105,6 +106,28 @@ def conv2d_input(
             read = x[:, a : a + sh * oh : sh, b : b + sw * ow : sw]
             read += (rows @ w[a, b].T).reshape(n, oh, ow, c)
     return xp(g).ascontiguousarray(x[:, ph : ph + h, pw : pw + wd])
+
+
+@conv2d.cpu
+def _conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
+    size = _geometry(x.shape, w.shape, None, stride, padding)
+    return cpu.conv2d(x, w, pair(stride), pair(padding), size)
+
+
+@conv2d_weight.cpu
+def _conv2d_weight(
+    x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
+) -> Array:
+    _geometry(x.shape, shape, g.shape, stride, padding)
+    return cpu.conv2d_weight(x, g, shape, pair(stride), pair(padding))
+
+
+@conv2d_input.cpu
+def _conv2d_input(
+    g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
+) -> Array:
+    _geometry(shape, w.shape, g.shape, stride, padding)
+    return cpu.conv2d_input(g, w, shape, pair(stride), pair(padding))
 
 
 conv2d.vjp(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, raw, tensor
+from ..cpu import elementwise as cpu
 from ..device import Array, xp
 from ..primitive import primitive
 from .shape import unbroadcast
@@ -24,6 +25,7 @@ def add(a: Array, b: Array) -> Array:
     return a + b
 
 
+add.cpu(cpu.add)
 add.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(g, b))
 
 
@@ -33,6 +35,7 @@ def sub(a: Array, b: Array) -> Array:
     return a - b
 
 
+sub.cpu(cpu.sub)
 sub.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(-g, b))
 
 
@@ -42,6 +45,7 @@ def mul(a: Array, b: Array) -> Array:
     return a * b
 
 
+mul.cpu(cpu.mul)
 mul.vjp(a=lambda g, y, a, b: unbroadcast(g * b, a), b=lambda g, y, a, b: unbroadcast(g * a, b))
 
 
@@ -51,6 +55,7 @@ def div(a: Array, b: Array) -> Array:
     return a / b
 
 
+div.cpu(cpu.div)
 div.vjp(
     a=lambda g, y, a, b: unbroadcast(g / b, a),
     b=lambda g, y, a, b: unbroadcast(-g * y / b, b),
@@ -95,6 +100,7 @@ def exp(x: Array) -> Array:
     return xp(x).exp(x)
 
 
+exp.cpu(cpu.exp)
 exp.vjp(x=lambda g, y, x: g * y)
 
 
@@ -140,7 +146,9 @@ def tanh(x: Array) -> Array:
     return xp(x).tanh(x)
 
 
+tanh.cpu(cpu.tanh)
 tanh.vjp(x=lambda g, y, x: g * (1.0 - y * y))
+tanh.fast(x=lambda g, y, x: cpu.tanh_grad(g, y))
 
 
 @primitive
@@ -150,7 +158,9 @@ def sigmoid(x: Array) -> Array:
         return 1.0 / (1.0 + xp(x).exp(-x))
 
 
+sigmoid.cpu(cpu.sigmoid)
 sigmoid.vjp(x=lambda g, y, x: g * (y * (1.0 - y)))
+sigmoid.fast(x=lambda g, y, x: cpu.sigmoid_grad(g, y))
 
 
 @primitive
@@ -162,6 +172,7 @@ def softplus(x: Array) -> Array:
     return m.maximum(x, 0) + m.log(u) + (e - (u - 1)) / u
 
 
+softplus.cpu(cpu.softplus)
 softplus.vjp(x=lambda g, y, x: g * sigmoid(x))
 
 
@@ -171,15 +182,27 @@ def relu(x: Array) -> Array:
     return xp(x).maximum(x, 0)
 
 
+relu.cpu(lambda x: cpu.leaky_relu(x, slope=0.0))
 relu.vjp(x=lambda g, y, x: g * (x.data > 0))
+relu.fast(x=lambda g, y, x: cpu.leaky_relu_grad(g, x, slope=0.0))
 
 
 @primitive
 def leaky_relu(x: Array, *, slope: float = 0.01) -> Array:
     """x where x > 0, slope · x elsewhere, for 0 <= slope < 1 (Maas et al. 2013)."""
+    _check_slope(slope)
+    return xp(x).maximum(x, slope * x if slope else 0)
+
+
+def _check_slope(slope: float) -> None:
     if not 0 <= slope < 1:
         raise ValueError("wanted 0 <= slope < 1")
-    return xp(x).maximum(x, slope * x if slope else 0)
+
+
+@leaky_relu.cpu
+def _leaky_relu(x: Array, *, slope: float) -> Array:
+    _check_slope(slope)
+    return cpu.leaky_relu(x, slope=slope)
 
 
 def _leaky_scale(x: Array, slope: float) -> Array:
@@ -187,6 +210,7 @@ def _leaky_scale(x: Array, slope: float) -> Array:
 
 
 leaky_relu.vjp(x=lambda g, y, x, slope: g * _leaky_scale(x.data, slope))
+leaky_relu.fast(x=lambda g, y, x, slope: cpu.leaky_relu_grad(g, x, slope=slope))
 
 
 @primitive

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core import Tensor
+from ..cpu import norm as cpu
 from ..device import Array, xp
 from ..primitive import primitive
 from .reduce import mean
@@ -69,6 +72,26 @@ def batch_norm(
     return y
 
 
+@batch_norm.cpu
+def _batch_norm(
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    *,
+    eps: float,
+    stats: tuple[Array, Array] | None,
+    saved: dict[str, Any] | None,
+) -> Array:
+    _check(x, gamma, beta, x.shape[-1:])
+    mean, var = cpu.batch_statistics(x)
+    scale = 1 / np.sqrt(var + x.dtype.type(eps))
+    if stats is not None:
+        stats[0][...], stats[1][...] = mean, var
+    if saved is not None:
+        saved.update(mean=mean, scale=scale)
+    return cpu.scale_and_shift(x, mean, scale, gamma, beta)
+
+
 @primitive
 def layer_norm(
     x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5, saved: dict[str, Any] | None = None
@@ -89,7 +112,7 @@ def _xhat(x: Tensor, axes: Axes, eps: float) -> tuple[Tensor, Tensor]:
 
 
 def _rules(op: Any, axes_of: Any) -> None:
-    """The gradients above, as formulas on Tensors and, fast, on arrays."""
+    """The gradients above, as formulas on Tensors."""
 
     def x_rule(g: Tensor, y: Tensor, x: Tensor, gamma: Any, beta: Any, eps: float, **_: Any) -> Any:
         axes = axes_of(x, gamma)
@@ -104,26 +127,45 @@ def _rules(op: Any, axes_of: Any) -> None:
     ) -> Tensor:
         return unbroadcast(g * _xhat(x, axes_of(x, gamma), eps)[0], gamma)
 
-    def fast_x(
-        g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
-    ) -> Array:
-        axes, xhat = axes_of(x, gamma), saved["xhat"]
-        h = g * gamma
-        mean_h = h.mean(axis=axes, keepdims=True)
-        mean_hx = (h * xhat).mean(axis=axes, keepdims=True)
-        h -= mean_h
-        h -= xhat * mean_hx
-        h *= saved["scale"]
-        return h
-
-    def fast_gamma(
-        g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
-    ) -> Array:
-        return (g * saved["xhat"]).sum(axis=tuple(range(x.ndim - gamma.ndim)))
-
     op.vjp(x=x_rule, gamma=gamma_rule, beta=lambda g, y, x, gamma, beta, **_: unbroadcast(g, beta))
-    op.fast(x=fast_x, gamma=fast_gamma)
 
 
 _rules(batch_norm, _batch_axes)
 _rules(layer_norm, _layer_axes)
+
+
+def _batch_sums(g: Array, x: Array, saved: dict[str, Any]) -> tuple[Array, Array]:
+    """(Σ g, Σ g·x̂), computed once for the three gradients that need them."""
+    if saved.get("g") is not g:
+        saved.update(g=g, sums=cpu.gradient_sums(g, x, saved["mean"], saved["scale"]))
+    return saved["sums"]
+
+
+batch_norm.fast(
+    x=lambda g, y, x, gamma, beta, saved, **_: cpu.batch_norm_grad(
+        g, x, saved["mean"], saved["scale"], gamma, _batch_sums(g, x, saved)
+    ),
+    gamma=lambda g, y, x, gamma, beta, saved, **_: _batch_sums(g, x, saved)[1],
+    beta=lambda g, y, x, gamma, beta, saved, **_: _batch_sums(g, x, saved)[0],
+)
+
+
+def _layer_x(
+    g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
+) -> Array:
+    axes, xhat = _layer_axes(x, gamma), saved["xhat"]
+    h = g * gamma
+    mean_h = h.mean(axis=axes, keepdims=True)
+    mean_hx = (h * xhat).mean(axis=axes, keepdims=True)
+    h -= mean_h
+    h -= xhat * mean_hx
+    h *= saved["scale"]
+    return h
+
+
+layer_norm.fast(
+    x=_layer_x,
+    gamma=lambda g, y, x, gamma, beta, saved, **_: (g * saved["xhat"]).sum(
+        axis=tuple(range(x.ndim - gamma.ndim))
+    ),
+)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Any
 
 import numpy as np
 
 from ..core import FLOATS, Tensor, tensor
+from ..cpu import reduce as cpu
+from ..cpu import threads
 from ..device import Array, xp
 from ..primitive import primitive
 
@@ -83,6 +85,15 @@ def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[extra:], strict=True)):
         raise ValueError(f"{shape} does not broadcast to {x.shape}")
     return x.sum(axis=(*range(extra), *kept)).reshape(shape)
+
+
+@sum_to.cpu
+def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    kept = tuple(dropwhile(lambda n: n == 1, shape))
+    trailing = x.shape[x.ndim - len(kept) :] == kept
+    if x.size < threads.BLOCK or not trailing or not x.flags.c_contiguous:
+        return sum_to.forward(x, shape=shape)
+    return cpu.sum_rows(x.reshape(-1, math.prod(kept))).reshape(shape)
 
 
 broadcast_to.vjp(x=lambda g, y, x, shape: sum_to(g, shape=x.shape))

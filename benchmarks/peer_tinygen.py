@@ -1,0 +1,86 @@
+"""tinygen's training steps: the models as users train them. See work.py."""
+
+import numpy as np
+from work import ADAM
+
+from tinygen.models import aae, dcgan, gan, vae, wgan_gp
+from tinygen.optim import Adam
+
+VARIANTS = ("cpu",)
+ORDER = {  # of the optimisers' steps, and whose gradients they get
+    "gan_mlp": {"opt_D": "D", "opt_G": "G"},
+    "dcgan": {"opt_D": "D", "opt_G": "G"},
+    "vae": {"opt": "encoder+decoder"},
+    "aae": {"opt_reconstruction": "E+decoder", "opt_D": "D", "opt_E": "E:2"},
+    "wgan_gp": {"opt_D": "D", "opt_G": "G"},
+}
+
+
+class Given:
+    """Numbers in place of a generator's: the noise that all peers share."""
+
+    def __init__(self, *arrays):
+        self.arrays, self.next = arrays, 0
+
+    def standard_normal(self, size):
+        array = self.arrays[self.next % len(self.arrays)]
+        self.next += 1
+        assert array.shape == (size if isinstance(size, tuple) else (size,)), (array.shape, size)
+        return array
+
+    random = standard_normal
+
+
+def build(step, rng):
+    lr, b1, b2 = ADAM[step]
+    shape = (28, 28, 1)
+    if step == "vae":
+        config = {"observation": "gaussian", "s": 0.1, "optimizer": "adam", "lr": lr}
+        return vae.build({"shape": shape, "latent": 2, "device": "cpu", **config}, rng)
+    if step == "aae":
+        config = {"prior": "gaussian", "labels": False, "classes": 10, "lr": lr}
+        return aae.build({"shape": shape, "device": "cpu", **config}, rng)
+    if step == "wgan_gp":
+        G, D = dcgan.dcgan(shape, rng, width=64, norm="layer")
+        opts = (Adam(n.parameters(), lr=lr, betas=(b1, b2)) for n in (G, D))
+        return wgan_gp.WGANGP(G, D, *opts, n_critic=1)
+    G, D = gan.mlp(shape, rng) if step == "gan_mlp" else dcgan.dcgan(shape, rng, width=64)
+    return gan.GAN(G, D, *(Adam(n.parameters(), lr=lr, betas=(b1, b2)) for n in (G, D)))
+
+
+class Peer:
+    def __init__(self, step, variant, weights, inputs):
+        self.model = build(step, np.random.default_rng(0))
+        for name, network in self.model.networks().items():
+            for p, array in zip(network.parameters(), weights[name], strict=True):
+                assert p.shape == array.shape, (name, p.shape, array.shape)
+                p.data[...] = array
+        self.order = ORDER[step]
+        self.x = inputs["x"]
+        noise = {"vae": ("eps",), "wgan_gp": ("z1", "eps", "z2")}.get(step, ("z1", "z2"))
+        if step == "aae":
+            self.model.draw = lambda n, rng, labels=None: inputs["prior"]
+            noise = ()
+        self.rng = Given(*(inputs[n] for n in noise))
+
+    def step(self):
+        return self.model.step(self.x, self.rng)
+
+    def numbers(self):
+        """A step's losses and gradients."""
+        kept = {}
+
+        def keep(name, step):
+            def kept_step(gs):
+                kept[name] = [g.numpy() for g in gs]
+                step(gs)
+
+            return kept_step
+
+        for opt, name in self.order.items():
+            opt = getattr(self.model, opt)
+            opt.step = keep(name, opt.step)
+        losses = {n: v.item() for n, v in self.step().items()}
+        for opt in self.order:
+            del getattr(self.model, opt).step  # the method again
+        return losses, kept

@@ -1,0 +1,55 @@
+"""Tuned NumPy against the plain forward of its op.
+
+With blocks so small and threads so many that the catalogue's arrays are cut up as large ones are.
+"""
+
+import numpy as np
+import pytest
+from cases import CASES
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygen as tg
+from tinygen.cpu import conv, threads
+from tinygen.primitive import Primitive
+
+TUNED = [n for n, p in Primitive.registry.items() if n in CASES and p.tuned]
+FAST = [n for n, p in Primitive.registry.items() if n in CASES and p.fast_rules]
+
+
+@pytest.fixture(autouse=True, params=[1, 3])
+def small_blocks(request, monkeypatch):
+    monkeypatch.setattr(threads, "count", lambda: request.param)
+    monkeypatch.setattr(threads, "BLOCK", 4)
+    monkeypatch.setattr(conv, "BLOCK", 100)
+
+
+def same(a, b):
+    assert a.shape == b.shape and a.dtype == b.dtype
+    rtol = 1e-4 if a.dtype == np.float32 else 1e-11
+    np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * (1 + np.abs(b).max(initial=0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", TUNED)
+@given(data=st.data())
+def test_tuned_forwards_compute_what_the_plain_ones_do(name, dtype, data):
+    op, (arrays, params) = CASES[name].op, data.draw(CASES[name].calls)
+    arrays = [np.asarray(a, dtype) for a in arrays]
+    if data.draw(st.booleans()):
+        arrays = [np.asfortranarray(a) if a.ndim else a for a in arrays]
+    params = op.defaults | params
+    saved = {"saved": {}} if op.keeps else {}
+    same(op.tuned(*arrays, **saved, **params), op.forward(*arrays, **saved, **params))
+
+
+@pytest.mark.parametrize("name", FAST)
+@given(data=st.data())
+def test_fast_rules_equal_the_formulas_in_blocks(name, data):
+    arrays, params = data.draw(CASES[name].calls)
+    xs = [tg.tensor(a, dtype=float, requires_grad=True) for a in arrays]
+    y = CASES[name].op(*xs, **params)
+    c = np.random.default_rng(0).standard_normal(y.shape)
+    formula = tg.grad(y, xs, c, create_graph=True, allow_unused=True)
+    for a, b in zip(tg.grad(y, xs, c, allow_unused=True), formula, strict=True):
+        same(a.numpy(), b.numpy())

@@ -1,0 +1,186 @@
+"""Convolution by matrix products over blocks of images, spread over the threads.
+
+Windows are copied into a matrix ("im2col") a block at a time, small enough to stay in the cache,
+in runs of kw·C numbers that lie side by side in an NHWC image. Each thread has its own scratch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .threads import run, scratch
+
+Array = np.ndarray[Any, Any]
+Sizes = tuple[int, int]
+BLOCK = 800_000  # bytes of a block's matrix
+FEW = 8  # channels; fewer are scattered, see conv2d_input
+
+
+def conv2d(x: Array, w: Array, stride: Sizes, padding: Sizes, size: Sizes) -> Array:
+    """x (N, H, W, C), w (kh, kw, C, O) -> (N, *size, O)."""
+    (n, _, _, _), (kh, kw, c, o) = x.shape, w.shape
+    y, w = np.empty((n, *size, o), x.dtype), w.reshape(-1, o)
+    block = _images(size[0] * size[1] * kh * kw * c, x)
+
+    def work(lo: int, hi: int) -> None:
+        for i in range(lo, hi, block):
+            part = slice(i, min(i + block, hi))
+            columns = _columns(_padded(x[part], padding), (kh, kw), stride, size)
+            np.matmul(columns, w, out=y[part].reshape(-1, o))
+
+    run(work, n)
+    return y
+
+
+def conv2d_weight(
+    x: Array, g: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+) -> Array:
+    """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
+    (n, *size, o), (kh, kw, c, _) = g.shape, shape
+    g, x = np.ascontiguousarray(g), x
+    block = _images(size[0] * size[1] * kh * kw * c, x)
+
+    def work(lo: int, hi: int) -> Array:
+        total = np.zeros((kh * kw * c, o), x.dtype)
+        product = scratch("conv product", total.shape, x.dtype)
+        for i in range(lo, hi, block):
+            part = slice(i, min(i + block, hi))
+            columns = _columns(_padded(x[part], padding), (kh, kw), stride, (size[0], size[1]))
+            total += np.matmul(columns.T, g[part].reshape(-1, o), out=product)
+        return total
+
+    first, *others = run(work, n)
+    for other in others:
+        first += other
+    return first.reshape(shape)
+
+
+def conv2d_input(
+    g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+) -> Array:
+    """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
+    how = _scattered if shape[3] < FEW else _by_phases
+    return how(np.ascontiguousarray(g), w, shape, stride, padding)
+
+
+def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes) -> Array:
+    """Each of the sh·sw pixel grids x[a::sh, b::sw] is a convolution of g with stride 1: pixel
+    i = a + sh·t was read by kernel row r from row q of g where q·sh + r = i + ph, so for each
+    r = r₀, r₀ + sh, … with r₀ = (a + ph) mod sh it gathers q = t + (a + ph - r) / sh."""
+    (n, h, wd, c), (kh, kw, _, o), (_, oh, ow, _) = shape, w.shape, g.shape
+    rows = [_Phase(a, h, kh, oh, stride[0], padding[0]) for a in range(min(stride[0], h))]
+    columns = [_Phase(b, wd, kw, ow, stride[1], padding[1]) for b in range(min(stride[1], wd))]
+    kernels = {
+        (r.start, k.start): np.ascontiguousarray(
+            w[r.taps][:, k.taps].transpose(0, 1, 3, 2)
+        ).reshape(-1, c)
+        for r in rows
+        for k in columns
+    }
+    x = np.empty(shape, g.dtype)
+    top, bottom = max(p.before for p in rows), max(p.after for p in rows)
+    left, right = max(p.before for p in columns), max(p.after for p in columns)
+    widest = max(len(r.taps) * len(k.taps) * r.count * k.count for r in rows for k in columns)
+    block = _images(max(1, widest) * o, g)
+
+    def work(lo: int, hi: int) -> None:
+        for i in range(lo, hi, block):
+            part = slice(i, min(i + block, hi))
+            m = part.stop - part.start
+            padded = scratch("conv padded g", (m, top + oh + bottom, left + ow + right, o), g.dtype)
+            _frame(padded, g[part], (top, left))
+            for r in rows:
+                for k in columns:
+                    grid = x[part, r.start :: stride[0], k.start :: stride[1]]
+                    if not (r.taps and k.taps):
+                        grid[...] = 0
+                        continue
+                    seen = padded[:, top - r.before + r.skip :, left - k.before + k.skip :]
+                    windows = _columns(seen, (len(r.taps), len(k.taps)), (1, 1), (r.count, k.count))
+                    product = scratch("conv product", (len(windows), c), g.dtype)
+                    np.matmul(windows, kernels[r.start, k.start], out=product)
+                    grid[...] = product.reshape(grid.shape)
+
+    run(work, n)
+    return x
+
+
+class _Phase:
+    """One axis of a phase: pixels start, start + s, …, and where in g they gather from."""
+
+    def __init__(self, start: int, size: int, kernel: int, given: int, s: int, p: int):
+        self.start, self.count = start, -(-(size - start) // s)
+        first = (start + p) % s
+        self.taps = list(range(first, kernel, s))[::-1]  # ascending in g
+        q = (start + p - first) // s - (len(self.taps) - 1)  # the first pixel's first row of g
+        last = q + self.count - 1 + len(self.taps) - 1
+        self.before, self.after = max(0, -q), max(0, last - given + 1)
+        self.skip = max(0, q)
+
+
+def _scattered(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes) -> Array:
+    """All windows by one product, added to the pixels that they came from: for few channels, as a
+    product of few columns is slow."""
+    (n, h, wd, c), (kh, kw, _, o), (_, oh, ow, _) = shape, w.shape, g.shape
+    (sh, sw), (ph, pw) = stride, padding
+    x, flat = np.empty(shape, g.dtype), w.reshape(-1, o).T
+    block = _images(oh * ow * kh * kw * c, g)
+
+    def work(lo: int, hi: int) -> None:
+        for i in range(lo, hi, block):
+            part = slice(i, min(i + block, hi))
+            m = part.stop - part.start
+            windows = scratch("conv columns", (m, oh, ow, kh, kw, c), g.dtype)
+            np.matmul(g[part].reshape(-1, o), flat, out=windows.reshape(-1, kh * kw * c))
+            whole = scratch("conv padded x", (m, h + 2 * ph, wd + 2 * pw, c), g.dtype)
+            whole[...] = 0
+            for a in range(kh):
+                for b in range(kw):
+                    whole[:, a : a + sh * oh : sh, b : b + sw * ow : sw] += windows[:, :, :, a, b]
+            x[part] = whole[:, ph : ph + h, pw : pw + wd]
+
+    run(work, n)
+    return x
+
+
+def _images(numbers: int, like: Array) -> int:
+    """How many images a block has, of so many numbers each."""
+    return int(max(1, BLOCK // (numbers * like.itemsize)))
+
+
+def _padded(x: Array, padding: Sizes) -> Array:
+    """x with zeros around the image, in scratch if there are any."""
+    (m, h, w, c), (ph, pw) = x.shape, padding
+    if not (ph or pw):
+        return x
+    padded = scratch("conv padded x", (m, h + 2 * ph, w + 2 * pw, c), x.dtype)
+    _frame(padded, x, padding)
+    return padded
+
+
+def _frame(whole: Array, inner: Array, at: Sizes) -> None:
+    """Writes inner into whole, at a place, and zeros around it."""
+    (top, left), (_, h, w, _) = at, inner.shape
+    whole[:, :top] = 0
+    whole[:, top + h :] = 0
+    whole[:, top : top + h, :left] = 0
+    whole[:, top : top + h, left + w :] = 0
+    whole[:, top : top + h, left : left + w] = inner
+
+
+def _columns(x: Array, kernel: Sizes, stride: Sizes, size: Sizes) -> Array:
+    """The windows of x (m, H, W, C) as rows, (m·H'·W', kh·kw·C), in scratch."""
+    (m, _, _, c), (kh, kw) = x.shape, kernel
+    sn, si, sj, sc = x.strides
+    if sc != x.itemsize or sj != c * x.itemsize:  # a row of pixels is not one run of numbers
+        x = np.ascontiguousarray(x)
+        sn, si, sj, sc = x.strides
+    runs = as_strided(
+        x, (m, *size, kh, kw * c), (sn, si * stride[0], sj * stride[1], si, sc), writeable=False
+    )
+    columns = scratch("conv columns", (m * size[0] * size[1], kh * kw * c), x.dtype)
+    np.copyto(columns.reshape(runs.shape), runs)
+    return columns

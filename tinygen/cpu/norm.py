@@ -1,0 +1,115 @@
+"""Batch norm in two passes over memory: one for the statistics, one for the result; its gradient
+likewise. x is (rows, C) or has more axes before C; each block of rows stays in the cache.
+
+A block's mean and sum of squares about it are joined with those before (Chan, Golub & LeVeque
+1979), which loses no digits where the mean is large, as E[x²] - mean² would.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import threads
+from .threads import run, scratch
+
+Array = np.ndarray[Any, Any]
+
+
+def _rows(x: Array) -> tuple[Array, int]:
+    """x as (rows, C), and how many rows make a block."""
+    flat = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    return flat, max(1, threads.BLOCK // x.shape[-1])
+
+
+def batch_statistics(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance over all axes but the last: (C,) each."""
+    flat, rows = _rows(x)
+
+    def work(lo: int, hi: int) -> tuple[int, Array, Array]:
+        total = (0, np.zeros_like(flat[0]), np.zeros_like(flat[0]))
+        for i in range(lo, hi, rows):
+            block = flat[i : min(i + rows, hi)]
+            ones = np.ones(len(block), block.dtype)
+            mean = (ones @ block) / block.dtype.type(len(block))
+            centred = np.subtract(block, mean, out=scratch("norm a", block.shape, block.dtype))
+            centred *= centred
+            total = _joined(total, (len(block), mean, ones @ centred))
+        return total
+
+    first, *others = run(work, len(flat), least=rows)
+    for other in others:
+        first = _joined(first, other)
+    n, mean, squares = first
+    return mean, squares / flat.dtype.type(n)
+
+
+def _joined(a: tuple[int, Array, Array], b: tuple[int, Array, Array]) -> tuple[int, Array, Array]:
+    """(count, mean, sum of squares about the mean) of two sets as one."""
+    n = a[0] + b[0]
+    step, share = b[1] - a[1], a[1].dtype.type(b[0] / n)
+    return n, a[1] + step * share, a[2] + b[2] + step * step * (share * a[0])
+
+
+def scale_and_shift(x: Array, mean: Array, scale: Array, gamma: Array, beta: Array) -> Array:
+    """(x - mean) · scale · gamma + beta."""
+    flat, rows = _rows(x)
+    y, slope = np.empty(x.shape, x.dtype), scale * gamma
+
+    def work(lo: int, hi: int) -> None:
+        for i in range(lo, hi, rows):
+            part = slice(i, min(i + rows, hi))
+            out = y.reshape(flat.shape)[part]
+            np.subtract(flat[part], mean, out=out)
+            out *= slope
+            out += beta
+
+    run(work, len(flat), least=rows)
+    return y
+
+
+def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array, Array]:
+    """(Σ g, Σ g·x̂) over all axes but the last, with x̂ = (x - mean) · scale."""
+    (flat_g, rows), (flat, _) = _rows(g), _rows(x)
+
+    def work(lo: int, hi: int) -> Array:
+        sums = np.zeros((2, flat.shape[1]), flat.dtype)
+        for i in range(lo, hi, rows):
+            part = slice(i, min(i + rows, hi))
+            ones = np.ones(part.stop - part.start, flat.dtype)
+            t = scratch("norm a", flat[part].shape, flat.dtype)
+            np.subtract(flat[part], mean, out=t)
+            t *= flat_g[part]
+            sums[0] += ones @ flat_g[part]
+            sums[1] += ones @ t
+        sums[1] *= scale
+        return sums
+
+    first, *others = run(work, len(flat), least=rows)
+    for other in others:
+        first += other
+    return first[0], first[1]
+
+
+def batch_norm_grad(
+    g: Array, x: Array, mean: Array, scale: Array, gamma: Array, sums: tuple[Array, Array]
+) -> Array:
+    """γ · scale · (g - mean(g) - x̂ · mean(g·x̂)), from `gradient_sums`."""
+    (flat_g, rows), (flat, _) = _rows(g), _rows(x)
+    n = flat.dtype.type(len(flat))
+    mean_g, slope = sums[0] / n, sums[1] * scale / n
+    dx, factor = np.empty(x.shape, x.dtype), gamma * scale
+
+    def work(lo: int, hi: int) -> None:
+        for i in range(lo, hi, rows):
+            part = slice(i, min(i + rows, hi))
+            out = dx.reshape(flat.shape)[part]
+            np.subtract(mean, flat[part], out=out)  # -x̂ / scale
+            out *= slope
+            out += flat_g[part]
+            out -= mean_g
+            out *= factor
+
+    run(work, len(flat), least=rows)
+    return dx
