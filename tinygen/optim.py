@@ -6,7 +6,7 @@ remembers of them is flat, one array a quantity. Work goes in blocks that stay i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,27 +53,33 @@ class Optimizer:
         gs: list[Tensor | None] = [p.grad for p in self.params] if grads is None else list(grads)
         self._check(gs)
         self.t += 1
-        blocks = self._blocks([xp(g.data).ascontiguousarray(g.data) for g in gs if g is not None])
+        arrays = [g.data for g in gs if g is not None]
+        size = sum(g.size for g in arrays)
 
         def work(lo: int, hi: int) -> None:
-            for p, g, *state in blocks[lo:hi]:
-                self.update(p, g, *state)
+            for block in self._blocks(arrays, lo, hi):
+                self.update(*block)
 
-        run(work, len(blocks)) if self.params[0].device == "cpu" else work(0, len(blocks))
+        if self.params[0].device == "cpu":
+            run(work, size, least=2 * BLOCK)
+        else:
+            work(0, size)
         for p in self.params:
             p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
 
-    def _blocks(self, gs: list[Array]) -> list[tuple[Array, ...]]:
-        """(p, g, *state) of every block, 1-d views, in the order of the parameters."""
-        blocks, start = [], 0
+    def _blocks(self, gs: list[Array], first: int, last: int) -> Iterator[list[Array]]:
+        """[p, g, *state] of each block among the entries first … last of all parameters in a row,
+        as 1-d views."""
+        start = 0
         for p, g in zip(self.params, gs, strict=True):
-            flat = p.data.reshape(-1), g.reshape(-1)
-            for lo in range(0, p.size, BLOCK):
-                hi = min(lo + BLOCK, p.size)
-                state = (s[start + lo : start + hi] for s in self.state.values())
-                blocks.append((flat[0][lo:hi], flat[1][lo:hi], *state))
-            start += p.size
-        return blocks
+            end = start + p.size
+            if start < last and end > first:
+                p, g = p.data.reshape(-1), xp(g).ascontiguousarray(g).reshape(-1)
+                for lo in range(max(start, first), min(end, last), BLOCK):
+                    hi = min(lo + BLOCK, end, last)
+                    part = slice(lo - start, hi - start)
+                    yield [p[part], g[part], *(s[lo:hi] for s in self.state.values())]
+            start = end
 
     def _check(self, grads: list[Tensor | None]) -> None:
         name = type(self).__name__

@@ -68,27 +68,31 @@ class Primitive:
         table.update(rules)
 
     def __call__(self, *args: Any, **params: Any) -> Tensor:
-        self._check(args, params)
-        for name, value in params.items():
-            if isinstance(value, np.number):
-                params[name] = value.item()  # np.float64 would widen what it multiplies
-        params = {**self.defaults, **params}
-        args, arrays, dtype = self._unwrap(args)
-        recorded = recording.on and any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        if params or self.required or len(args) != len(self.args):
+            self._check(args, params)
+            for name, value in params.items():
+                if isinstance(value, np.number):
+                    params[name] = value.item()  # np.float64 would widen what it multiplies
+            params = {**self.defaults, **params}
+        else:
+            params = self.defaults
+        args, arrays, dtype, kind = self._unwrap(args)
+        recorded = False
+        if recording.on:
+            for a in args:
+                if type(a) is Tensor and a.requires_grad:
+                    recorded = True
         saved: dict[str, Any] | None = {} if self.keeps and recorded else None
-        forward = self.forward
-        if self.tuned is not None and any(isinstance(a, np.ndarray) for a in arrays):
-            forward = self.tuned
+        forward = self.tuned if self.tuned is not None and kind is np.ndarray else self.forward
         try:
-            y = (
-                forward(*arrays, saved=saved, **params)
-                if self.keeps
-                else forward(*arrays, **params)
-            )
+            if self.keeps:
+                y = forward(*arrays, saved=saved, **params)
+            else:
+                y = forward(*arrays, **params)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             text = str(error).removeprefix(f"{self.shown}: ")
-            kind = TypeError if isinstance(error, AttributeError) else type(error)
-            raise kind(f"{self.shown}: {text} — got {self._describe(args, params)}") from error
+            cause = TypeError if isinstance(error, AttributeError) else type(error)
+            raise cause(f"{self.shown}: {text} — got {self._describe(args, params)}") from error
         if y.dtype != dtype:
             raise TypeError(f"{self.shown}: its forward made {y.dtype} of {dtype}")
         out = Tensor(y, recorded)
@@ -115,8 +119,13 @@ class Primitive:
                 f"got {', '.join(sorted(params)) or 'none'}"
             )
 
-    def _unwrap(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any], Any]:
-        """The arguments with raw ones cast, their arrays, and the dtype that all share."""
+    def _unwrap(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any], Any, type]:
+        """The arguments with raw ones cast, their arrays, and the dtype and type that all share."""
+        quick = [a.data for a in args if type(a) is Tensor]
+        if len(quick) == len(args) and quick:
+            kind, dtype = type(quick[0]), quick[0].dtype
+            if all([type(a) is kind and a.dtype is dtype for a in quick]):
+                return args, quick, dtype, kind
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
             dtypes = [a.dtype for a in args if getattr(a, "ndim", 0) and a.dtype in FLOATS]
@@ -135,7 +144,7 @@ class Primitive:
                 raise TypeError(f"{self.shown}: dtypes differ: {self._describe(args, {})}")
             if not isinstance(arrays[-1], (float, int, kind)):
                 raise DeviceError(f"{self.shown}: devices differ: {self._describe(args, {})}")
-        return args, arrays, dtype
+        return args, arrays, dtype, kind
 
     def _describe(self, args: tuple[Any, ...], params: dict[str, Any]) -> str:
         names = self.args if self.star is None else [f"{self.star}[{i}]" for i in range(len(args))]
@@ -204,4 +213,8 @@ def primitive(forward: Any = None, *, shown: str | None = None) -> Any:
 
 def writes(args: tuple[Any, ...]) -> int:
     """How often optimisers have written into the arguments' arrays."""
-    return sum(a.writes[0] for a in args if isinstance(a, Tensor))
+    n = 0
+    for a in args:
+        if type(a) is Tensor:
+            n += a.writes[0]
+    return n

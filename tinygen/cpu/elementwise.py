@@ -18,7 +18,7 @@ def over(f: Callable[..., Any], *arrays: Any) -> Array:
 
     arrays: of one dtype, broadcastable, or Python numbers. Returns the new out.
     """
-    shaped = [a for a in arrays if isinstance(a, np.ndarray)]
+    shaped = [a for a in arrays if type(a) is np.ndarray]
     shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
     if out.size < 2 * threads.BLOCK:
@@ -44,7 +44,10 @@ def ufunc(f: Any) -> Callable[..., Array]:
     """A NumPy ufunc of one result, over the threads where it pays."""
 
     def apply(*arrays: Any) -> Array:
-        if all(getattr(a, "size", 1) < 2 * threads.BLOCK for a in arrays):
+        for a in arrays:
+            if type(a) is np.ndarray and a.size >= 2 * threads.BLOCK:
+                break
+        else:
             return np.asarray(f(*arrays))
         return over(lambda out, *blocks: f(*blocks, out=out), *arrays)
 

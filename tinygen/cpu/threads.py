@@ -11,6 +11,7 @@ cores. How many there are: TINYGEN_THREADS, else the cores that this process may
 from __future__ import annotations
 
 import contextvars
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -125,7 +126,7 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, An
     """An array of this thread's own, for work in progress: another call with the name and dtype
     takes it again, so it is never handed out as a result. Its contents are undefined."""
     buffers = _local.__dict__.setdefault("scratch", {})
-    size = int(np.prod(shape))
+    size = math.prod(shape)
     found = buffers.get((name, dtype))
     if found is None or found.size < size:
         found = buffers[name, dtype] = np.empty(size, dtype)
