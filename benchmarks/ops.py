@@ -37,7 +37,7 @@ def main() -> None:
     print(
         f"ceilings: GEMM {flops:.0f} GFLOP/s, copy {bandwidth:.1f} GB/s, {threads.count()} threads"
     )
-    print(f"{'op':16} {'shape':>22} {'ms':>8} {'rate':>14} {'of ceiling':>10}")
+    print(f"{'op':16} {'shape':>22} {'ms':>8} {'rate':>14} {'of that':>10}")
     rows = []
     for name, shape, f, work, unit in cases(options.batch):
         ms = timed(f)
