@@ -84,34 +84,18 @@ def generator_loss(D: Module, G: Module, z: Tensor, *, loss: str = "non-saturati
 
 
 @dataclass
-class GAN:
-    """Both players and their optimisers; `step` is one round of algorithm 1."""
+class Players:
+    """G, D and their optimisers: what any game of the two has in common."""
 
     G: Module
     D: Module
     opt_G: Optimizer
     opt_D: Optimizer
-    loss: str = "non-saturating"
-    generator_steps: int = 1
 
     @property
     def device(self) -> str:
         """Where the networks are: "cpu" or "cuda"."""
         return self.opt_G.params[0].device
-
-    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
-        """D's step on images x (N, H, W, C) in [-1, 1], then G's, each with fresh noise.
-
-        Many generator_steps let G run away to what this one D likes best (section 3's "Helvetica
-        scenario"): it collapses.
-        """
-        x = tensor(x, device=self.device)
-        V, D_x, D_Gz = value(self.D, self.G, x, self.noise(len(x), rng))
-        self.opt_D.step(grad(-V, self.opt_D.params))
-        for _ in range(self.generator_steps):
-            loss_G = generator_loss(self.D, self.G, self.noise(len(x), rng), loss=self.loss)
-            self.opt_G.step(grad(loss_G, self.opt_G.params))
-        return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
     def networks(self) -> dict[str, Module]:
         """The networks by name."""
@@ -135,6 +119,28 @@ class GAN:
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in [-1, 1] from fresh noise."""
         return self.generate(noise(n, rng))
+
+
+@dataclass
+class GAN(Players):
+    """`step` is one round of algorithm 1."""
+
+    loss: str = "non-saturating"
+    generator_steps: int = 1
+
+    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
+        """D's step on images x (N, H, W, C) in [-1, 1], then G's, each with fresh noise.
+
+        Many generator_steps let G run away to what this one D likes best (section 3's "Helvetica
+        scenario"): it collapses.
+        """
+        x = tensor(x, device=self.device)
+        V, D_x, D_Gz = value(self.D, self.G, x, self.noise(len(x), rng))
+        self.opt_D.step(grad(-V, self.opt_D.params))
+        for _ in range(self.generator_steps):
+            loss_G = generator_loss(self.D, self.G, self.noise(len(x), rng), loss=self.loss)
+            self.opt_G.step(grad(loss_G, self.opt_G.params))
+        return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
 
 def noise(n: int, rng: Rng) -> Tensor:
