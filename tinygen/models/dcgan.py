@@ -15,11 +15,12 @@ at that end of both networks, as InfoGAN's for MNIST do (Chen et al. 2016, appen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..core import Tensor
 from ..errors import UsageError
-from ..nn import BatchNorm, Conv2d, ConvTranspose2d, Linear, Module, Sequential
+from ..nn import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear, Module, Sequential
 from ..nn.init import Rng, normal
 from ..ops import leaky_relu, relu, reshape, tanh
 
@@ -30,10 +31,20 @@ def _leaky(x: Tensor) -> Tensor:
     return leaky_relu(x, slope=0.2)
 
 
-def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 32) -> tuple[Module, Module]:
+# what normalises numbers of a sample's shape, channels last
+NORMS: dict[str, Callable[..., Module]] = {
+    "batch": lambda *shape: BatchNorm(shape[-1]),
+    "layer": LayerNorm,
+}
+
+
+def dcgan(
+    shape: tuple[int, ...], rng: Rng, *, width: int = 32, norm: str = "batch"
+) -> tuple[Module, Module]:
     """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, 1).
 
     width: channels at half resolution; a quarter has twice as many.
+    norm: D's, "batch" as in the paper, or "layer" where an image must not see the others.
     """
     h, w, c = shape
     if h % 4 or w % 4:
@@ -51,9 +62,9 @@ def dcgan(shape: tuple[int, ...], rng: Rng, *, width: int = 32) -> tuple[Module,
     )
     D = Sequential(
         *(Conv2d(c, width, **conv), _leaky),
-        *(Conv2d(width, wide, bias=False, **conv), BatchNorm(wide), _leaky),
+        *(Conv2d(width, wide, bias=False, **conv), NORMS[norm](h, w, wide), _leaky),
         lambda x: reshape(x, -1, h * w * wide),
-        *(Linear(h * w * wide, 256, bias=False, **dense), BatchNorm(256), _leaky),
+        *(Linear(h * w * wide, 256, bias=False, **dense), NORMS[norm](256), _leaky),
         Linear(256, 1, **dense),
     )
     return G, D
