@@ -1,0 +1,125 @@
+"""WGAN with a gradient penalty. Gulrajani et al. 2017, arXiv:1704.00028.
+
+The game of `wgan.py`, with its critic D held 1-Lipschitz by a penalty in place of clipped weights.
+An optimal D has a gradient of norm 1 on the lines along which the best transport moves generated
+images into real ones (proposition 1); the penalty asks for it on lines between random pairs. So D
+descends
+
+    L = E[D(x̃)] - E[D(x)] + λ E[(‖∇_x̂ D(x̂)‖₂ - 1)²]                              (equation 3)
+    x̂ = ε·x + (1 - ε)·x̃,  ε ~ U[0, 1],  x̃ = G(z)
+
+with one ε a sample, and the norm taken over all of a sample's numbers, pixels and channels.
+Algorithm 1 is WGAN's with this step for D, Adam (α = 10⁻⁴, β₁ = 0, β₂ = 0.9) for both players,
+λ = 10, n_critic = 5, m = 64. As K is 1 here, or nearly, E[D(x)] - E[D(x̃)] estimates W(P_r, P_g)
+itself. Nearly, as a slope s gains s·W and costs λ (s - 1)², and so settles at about 1 + W/2λ.
+
+The rows of ∇ Σ D(x̂) are the samples' own gradients only if no sample's output depends on another:
+batch norm in D is refused (section 4), layer norm is not. Where the gradient is exactly 0 the norm
+has no derivative; `norm` is 0 there, with gradient 0, one of its subgradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..autodiff import grad
+from ..core import Tensor, tensor
+from ..errors import UsageError
+from ..nn import BatchNorm, Module
+from ..nn.init import Rng
+from ..ops import mean, norm, reshape, sum
+from ..optim import Adam
+from . import wgan
+from .wgan import RANGE as RANGE
+from .wgan import Wasserstein, fake, networks
+
+LIPSCHITZ = ("gp", "clip")
+
+
+class Terms(NamedTuple):
+    """L, the critic's estimate mean D(x) - mean D(x̃) of W(P_r, P_g), the penalty without λ."""
+
+    loss: Tensor  # -W + λ · penalty
+    W: Tensor
+    penalty: Tensor
+
+
+def interpolate(x: Tensor, x_fake: Tensor, eps: Tensor) -> Tensor:
+    """x̂ = ε·x + (1 - ε)·x̃ for x and x̃ (N, ...) and ε (N,), as a leaf: D is differentiated at it."""
+    if eps.shape != x.shape[:1] or x.shape != x_fake.shape:
+        shapes = f"{x.shape}, {x_fake.shape} and {eps.shape}"
+        raise ValueError(f"wgan_gp: wanted x and x̃ (N, ...) and ε (N,), got {shapes}")
+    eps = reshape(eps, -1, *[1] * (x.ndim - 1))
+    return tensor(eps * x + (1.0 - eps) * x_fake, dtype=x.dtype, requires_grad=True)
+
+
+def penalty(D: Module, x_hat: Tensor) -> Tensor:
+    """mean (‖∇_x̂ D(x̂)‖₂ - 1)² over the batch."""
+    (g,) = grad(sum(D(x_hat, train=True)), [x_hat], create_graph=True)
+    return mean((norm(g, axis=tuple(range(1, g.ndim))) - 1.0) ** 2)
+
+
+def critic_loss(D: Module, x: Tensor, x_fake: Tensor, eps: Tensor, *, lam: float = 10.0) -> Terms:
+    """L, equation 3 on a batch, and its terms."""
+    W = wgan.critic_loss(D, x, x_fake).W
+    gp = penalty(D, interpolate(x, x_fake, eps))
+    return Terms(lam * gp - W, W, gp)
+
+
+@dataclass
+class WGANGP(Wasserstein):
+    """D pays λ for gradients whose norm is not 1."""
+
+    lam: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.lam >= 0:
+            raise UsageError(f"wgan_gp: wanted a penalty λ >= 0, got {self.lam}")
+        refuse_batch_norm(self.D)
+
+    def critic_step(self, x: Tensor, rng: Rng) -> dict[str, Tensor]:
+        x_fake = fake(self.G, self.noise(len(x), rng))
+        eps = tensor(rng.random(len(x)), device=self.device)
+        terms = critic_loss(self.D, x, x_fake, eps, lam=self.lam)
+        self.opt_D.step(grad(terms.loss, self.opt_D.params))
+        return {"loss_D": terms.loss, "W": terms.W, "penalty": terms.penalty}
+
+
+def refuse_batch_norm(D: Module) -> None:
+    """Raises UsageError if batch norm is anywhere in D."""
+    if any(isinstance(m, BatchNorm) for m in _modules(D)):
+        raise UsageError(
+            "wgan_gp: wanted a critic without batch norm, whose output for a sample depends on the "
+            "others, so that no sample has a gradient of its own; layer norm may take its place"
+        )
+
+
+def _modules(part: Any) -> Iterator[Module]:
+    """All Modules in `part`, itself among them, also those in lists and dicts."""
+    if isinstance(part, Module):
+        yield part
+        part = vars(part)
+    if isinstance(part, (dict, list, tuple)):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from _modules(inner)
+
+
+def build(config: Mapping[str, Any], rng: Rng) -> Wasserstein:
+    """What config's "lipschitz" says: "gp", a WGAN-GP with Adam for both players, or "clip", the
+    WGAN that `wgan.build` makes, of the same networks.
+
+    config: as `wgan.build`'s, with "penalty" (λ), and "lr" (None for the paper's).
+    Raises UsageError for what is unknown or out of range.
+    """
+    if config["lipschitz"] == "clip":
+        return wgan.build(config, rng)
+    if config["lipschitz"] != "gp":
+        wanted = " or ".join(LIPSCHITZ)
+        raise UsageError(f"wgan_gp: wanted lipschitz {wanted}, got {config['lipschitz']!r}")
+    G, D = networks(config, rng)
+    how: dict[str, Any] = {"lr": config["lr"] or 1e-4, "betas": (0.0, 0.9)}
+    opt_G, opt_D = (Adam(n.parameters(), **how) for n in (G, D))
+    return WGANGP(G, D, opt_G, opt_D, n_critic=config["n_critic"], lam=config["penalty"])
