@@ -130,6 +130,36 @@ def test_the_iwae_measures_each_k(digits, tmp_path):
     assert json.loads((folder / "likelihood.json").read_text())["samples"] == 2
 
 
+WGAN = [sys.executable, str(REPOSITORY / "examples" / "wgan_gp_mnist.py")]
+
+
+@pytest.mark.parametrize(
+    ("lipschitz", "columns"), [("gp", "loss_D,W,penalty,loss_G"), ("clip", "loss_D,W,loss_G")]
+)
+def test_both_wgans_leave_grid_and_curves(lipschitz, columns, digits, tmp_path):
+    folder = tmp_path / lipschitz
+    flags = ("--data", digits, "--lipschitz", lipschitz, "--batch", 8, "--n-critic", 2)
+    done = script(WGAN, *flags, "--epochs", 1, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "samples" / "epoch_0001.png")
+    header, *rows = (folder / "metrics.csv").read_text().splitlines()
+    assert header == f"step,epoch,seconds,{columns}"
+    assert len(rows) == 640 // (8 * 2) // 20  # a step takes 8 images for each of D's
+    panels = imread(folder / "curves.png").shape[1] / 600
+    assert panels == (2 if lipschitz == "gp" else 1)
+    done = script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0 and imread(tmp_path / "x.png").shape[:2] == (124, 124), done.stderr
+
+
+def test_wgan_mistakes_are_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--out", tmp_path / "run")
+    one_line(script(WGAN, *flags, "--batch", 200), "at most 640 images, got 1000")
+    one_line(script(WGAN, *flags, "--arch", "conv", "--batch", 1), "--batch 1", "2 or more")
+    one_line(script(WGAN, *flags, "--penalty=-1"), "--penalty", "wanted a number > 0")
+    one_line(script(WGAN, *flags, "--n-critic", 0), "--n-critic", "wanted a whole number >= 1")
+    assert not (tmp_path / "run").exists()
+
+
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
     done = script(SAMPLE, run[0], "--n", 9, "-o", picture)
