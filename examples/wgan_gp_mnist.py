@@ -17,7 +17,7 @@ from tinygen.models import gan, wgan, wgan_gp
 
 PANELS = {
     "gp": [("estimate of W(P_r, P_g)", ("W",)), ("mean (‖∇D(x̂)‖ - 1)²", ("penalty",))],
-    "clip": [("estimate of K · W(P_r, P_g), K unknown", ("W",))],
+    "clip": [("estimate of K · W(P_r, P_g), K unknown", ("KW",))],
 }
 LR = {"gp": 1e-3, "clip": 2e-4}  # for some thousand steps; the papers have 1e-4 and 5e-5
 

@@ -33,14 +33,13 @@ class Affine(nn.Module):
 
 
 def test_losses_and_gradients_by_hand():
-    """D(x) = w·x: W = w·(mean x - mean x̃), ∇_w W = mean x - mean x̃; G(z) = 2z."""
+    """D(x) = w·x: the gap is w·(mean x - mean x̃), its gradient mean x - mean x̃; G(z) = 2z."""
     x, x_fake = np.array([[1.0, 2.0], [3.0, -1.0]]), np.array([[0.5, 0.0], [-1.5, 4.0]])
     D = Affine([[0.7], [-0.2]])
-    terms = wgan.critic_loss(D, t(x), t(x_fake))
-    gap = x.mean(0) - x_fake.mean(0)
-    assert terms.W.item() == pytest.approx(gap @ [0.7, -0.2], rel=1e-12)
-    assert terms.loss.item() == -terms.W.item()
-    np.testing.assert_allclose(tg.grad(terms.loss, [D.w])[0].numpy()[:, 0], -gap, rtol=1e-12)
+    gap = wgan.gap(D, t(x), t(x_fake))
+    apart = x.mean(0) - x_fake.mean(0)
+    assert gap.item() == pytest.approx(apart @ [0.7, -0.2], rel=1e-12)
+    np.testing.assert_allclose(tg.grad(gap, [D.w])[0].numpy()[:, 0], apart, rtol=1e-12)
     D, G, z = Affine([[0.7]]), Affine([[2.0]]), t([[0.5], [3.0]])
     loss = wgan.generator_loss(D, G, z)
     assert loss.item() == pytest.approx(-0.7 * 2 * 1.75, rel=1e-12)
@@ -49,9 +48,9 @@ def test_losses_and_gradients_by_hand():
 
 def test_fakes_do_not_reach_into_G():
     D, G = Affine([[0.7]]), Affine([[2.0]])
-    loss = wgan.critic_loss(D, t([[1.0]]), wgan.fake(G, t([[2.0]]))).loss
+    gap = wgan.gap(D, t([[1.0]]), wgan.fake(G, t([[2.0]])))
     with pytest.raises(ValueError, match="does not depend on input 0"):
-        tg.grad(loss, [G.w])
+        tg.grad(gap, [G.w])
 
 
 @given(st.integers(0, 10**6))
@@ -62,8 +61,8 @@ def test_no_critic_of_slope_1_sees_more_than_the_distance(seed):
     distance = scipy.stats.wasserstein_distance(x[:, 0], x_fake[:, 0])
     bent = nn.Sequential(Affine([[1.0]], r.standard_normal()), tg.tanh, Affine([[-1.0]]))
     for D in (Affine([[r.uniform(-1, 1)]]), bent):
-        assert wgan.critic_loss(D, t(x), t(x_fake)).W.item() <= distance + 1e-12
-    shifted = wgan.critic_loss(Affine([[-1.0]]), t(x), t(x + 3.0)).W.item()
+        assert wgan.gap(D, t(x), t(x_fake)).item() <= distance + 1e-12
+    shifted = wgan.gap(Affine([[-1.0]]), t(x), t(x + 3.0)).item()
     assert shifted == pytest.approx(3.0, rel=1e-12)
 
 
@@ -71,7 +70,7 @@ def test_no_critic_of_slope_1_sees_more_than_the_distance(seed):
 def test_a_constant_added_to_D_changes_nothing(seed):
     r = np.random.default_rng(seed)
     x, x_fake, w, b = (r.standard_normal(s) for s in ((4, 3), (4, 3), (3, 1), ()))
-    one, two = (wgan.critic_loss(Affine(w, c), t(x), t(x_fake)).W.item() for c in (0.0, b))
+    one, two = (wgan.gap(Affine(w, c), t(x), t(x_fake)).item() for c in (0.0, b))
     assert one == pytest.approx(two, abs=1e-12)
 
 
@@ -80,11 +79,11 @@ def test_values_and_gradients_equal_torch(arch):
     torch = pytest.importorskip("torch")
     (G, D), (TG, TD) = twins(torch, arch)
     z = np.random.default_rng(2).standard_normal((5, gan.LATENT))
-    terms = wgan.critic_loss(D, t(X), wgan.fake(G, t(z)))
-    W = TD(nchw(torch, X)).mean() - TD(TG(torch.from_numpy(z)).detach()).mean()
-    (-W).backward()
-    assert terms.W.item() == pytest.approx(W.item(), rel=1e-10)
-    same_gradients(D, tg.grad(terms.loss, D.parameters()), TD)
+    gap = wgan.gap(D, t(X), wgan.fake(G, t(z)))
+    theirs = TD(nchw(torch, X)).mean() - TD(TG(torch.from_numpy(z)).detach()).mean()
+    theirs.backward()
+    assert gap.item() == pytest.approx(theirs.item(), rel=1e-10)
+    same_gradients(D, tg.grad(gap, D.parameters()), TD)
     loss, theirs = wgan.generator_loss(D, G, t(z)), -TD(TG(torch.from_numpy(z))).mean()
     theirs.backward()
     assert loss.item() == pytest.approx(theirs.item(), rel=1e-10)
@@ -122,7 +121,7 @@ def test_k_steps_of_D_on_images_of_their_own_then_one_of_G(k):
     generated = model.D.shown[1::2] + model.D.shown[-1:]
     assert len({g.tobytes() for g in generated}) == k + 1  # fresh noise each time
     assert all(np.any(v != before[name]) for name, v in model.G.state_dict().items())
-    assert set(out) == {"loss_D", "W", "loss_G"} and out["loss_D"].item() == -out["W"].item()
+    assert set(out) == {"loss_D", "KW", "loss_G"} and out["loss_D"].item() == -out["KW"].item()
 
 
 def test_images_that_do_not_share_out_are_refused():

@@ -205,6 +205,27 @@ def test_k_steps_of_D_then_one_of_G(k):
         assert all(np.any(v != old[k]) for k, v in net.state_dict().items() if "weight" in k)
 
 
+@pytest.mark.parametrize("lipschitz", wgan_gp.LIPSCHITZ)
+def test_each_player_descends_its_loss(lipschitz):
+    model = wgan_gp.build({**CONFIG, "lipschitz": lipschitz}, np.random.default_rng(0))
+    x = tg.tensor(X)
+    steps = [model.critic_step(x, np.random.default_rng(1)) for _ in range(2)]
+    assert steps[1]["loss_D"].item() < steps[0]["loss_D"].item()
+    model.critic_step = lambda x, rng: {}  # leaves D as it is
+    steps = [model.step(X, np.random.default_rng(1)) for _ in range(2)]
+    assert steps[1]["loss_G"].item() < steps[0]["loss_G"].item()
+
+
+def test_the_penalty_pulls_a_steep_critic_down():
+    model = wgan_gp.build(CONFIG, np.random.default_rng(0))
+    model.D.layers[-1].weight.data *= 10
+    paid = [
+        model.critic_step(tg.tensor(X), np.random.default_rng(1))["penalty"].item()
+        for _ in range(3)
+    ]
+    assert paid[0] > 10 and paid[2] < paid[1] < paid[0]
+
+
 @pytest.mark.parametrize("arch", wgan.NETWORKS)
 def test_memory_stays_flat_without_the_garbage_collector(arch):
     """Graphs of graphs hold no cycles: all is freed when the last name goes."""

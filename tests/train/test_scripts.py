@@ -134,7 +134,7 @@ WGAN = [sys.executable, str(REPOSITORY / "examples" / "wgan_gp_mnist.py")]
 
 
 @pytest.mark.parametrize(
-    ("lipschitz", "columns"), [("gp", "loss_D,W,penalty,loss_G"), ("clip", "loss_D,W,loss_G")]
+    ("lipschitz", "columns"), [("gp", "loss_D,W,penalty,loss_G"), ("clip", "loss_D,KW,loss_G")]
 )
 def test_both_wgans_leave_grid_and_curves(lipschitz, columns, digits, tmp_path):
     folder = tmp_path / lipschitz

@@ -29,7 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..autodiff import grad
 from ..core import Tensor, no_grad, tensor
@@ -44,23 +44,15 @@ from .gan import RANGE as RANGE
 from .gan import Players
 
 
-class Terms(NamedTuple):
-    """What D descends, and its estimate mean D(x) - mean D(x̃) of K · W(P_r, P_g)."""
-
-    loss: Tensor  # -W
-    W: Tensor
-
-
 def fake(G: Module, z: Tensor) -> Tensor:
     """x̃ = G(z), a constant while D learns."""
     with no_grad():
         return G(z, train="frozen")
 
 
-def critic_loss(D: Module, x: Tensor, x_fake: Tensor) -> Terms:
-    """-(mean D(x) - mean D(x̃)), equation 3 on a batch."""
-    W = mean(D(x, train=True)) - mean(D(x_fake, train=True))
-    return Terms(-W, W)
+def gap(D: Module, x: Tensor, x_fake: Tensor) -> Tensor:
+    """mean D(x) - mean D(x̃), equation 3 on a batch: what D ascends, an estimate of K · W."""
+    return mean(D(x, train=True)) - mean(D(x_fake, train=True))
 
 
 def generator_loss(D: Module, G: Module, z: Tensor) -> Tensor:
@@ -113,10 +105,10 @@ class WGAN(Wasserstein):
         clip_weights(self.D, self.c)
 
     def critic_step(self, x: Tensor, rng: Rng) -> dict[str, Tensor]:
-        terms = critic_loss(self.D, x, fake(self.G, self.noise(len(x), rng)))
-        self.opt_D.step(grad(terms.loss, self.opt_D.params))
+        KW = gap(self.D, x, fake(self.G, self.noise(len(x), rng)))
+        self.opt_D.step(grad(-KW, self.opt_D.params))
         clip_weights(self.D, self.c)
-        return {"loss_D": terms.loss, "W": terms.W}
+        return {"loss_D": -KW, "KW": KW}
 
 
 def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:

@@ -33,7 +33,7 @@ from ..ops import mean, norm, reshape, sum
 from ..optim import Adam
 from . import wgan
 from .wgan import RANGE as RANGE
-from .wgan import Wasserstein, fake, networks
+from .wgan import Wasserstein, fake, gap, networks
 
 LIPSCHITZ = ("gp", "clip")
 
@@ -63,7 +63,7 @@ def penalty(D: Module, x_hat: Tensor) -> Tensor:
 
 def critic_loss(D: Module, x: Tensor, x_fake: Tensor, eps: Tensor, *, lam: float = 10.0) -> Terms:
     """L, equation 3 on a batch, and its terms."""
-    W = wgan.critic_loss(D, x, x_fake).W
+    W = gap(D, x, x_fake)
     gp = penalty(D, interpolate(x, x_fake, eps))
     return Terms(lam * gp - W, W, gp)
 
