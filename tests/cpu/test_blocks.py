@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygen as tg
-from tinygen.cpu import conv, threads
+from tinygen.cpu import conv, matmul, threads
 from tinygen.primitive import Primitive
 
 TUNED = [n for n, p in Primitive.registry.items() if n in CASES and p.tuned]
@@ -22,6 +22,7 @@ def small_blocks(request, monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: request.param)
     monkeypatch.setattr(threads, "BLOCK", 4)
     monkeypatch.setattr(conv, "BLOCK", 100)
+    monkeypatch.setattr(matmul, "PART", 4)
 
 
 def same(a, b):

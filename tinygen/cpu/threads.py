@@ -49,8 +49,11 @@ def run(work: Callable[[int, int], Result], n: int, *, least: int = 1) -> list[R
     Called by a part, it runs at once, as one part.
     """
     parts = max(1, min(count(), n // max(least, 1)))
-    if parts == 1 or getattr(_local, "worker", False):
+    if getattr(_local, "worker", False):
         return [work(0, n)]
+    if parts == 1:
+        with one_blas_thread():
+            return [work(0, n)]
     edges = [n * i // parts for i in range(parts + 1)]
     with one_blas_thread():
         jobs = [
@@ -141,7 +144,10 @@ _before: list[tuple[Any, int]] = []  # (BLAS library, its threads) to give back
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """BLAS uses one thread inside, and again as many as before when the last holder leaves."""
+    """BLAS uses one thread inside, and again as many as before when the last holder leaves.
+
+    Held around a training loop it saves each op from doing the same.
+    """
     global _holders, _before
     with _blas_lock:
         if _holders == 0:

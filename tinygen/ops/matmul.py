@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
+from ..cpu import matmul as cpu
 from ..device import Array, xp
 from ..primitive import primitive
 from .shape import permute, unbroadcast
@@ -16,6 +17,9 @@ from .shape import permute, unbroadcast
 def batched_matmul(a: Array, b: Array) -> Array:
     """a @ b for (..., n, k) and (..., k, m); the leading axes broadcast."""
     return xp(a).matmul(a, b)
+
+
+batched_matmul.cpu(cpu.matmul)
 
 
 def _swap(x: Tensor) -> Tensor:
