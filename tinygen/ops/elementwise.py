@@ -16,7 +16,7 @@ from ..core import Tensor, raw, tensor
 from ..cpu import elementwise as cpu
 from ..device import Array, xp
 from ..primitive import primitive
-from .shape import unbroadcast
+from .shape import summed, unbroadcast
 
 
 @primitive
@@ -27,6 +27,7 @@ def add(a: Array, b: Array) -> Array:
 
 add.cpu(cpu.add)
 add.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(g, b))
+add.fast(a=lambda g, y, a, b: summed(g, a), b=lambda g, y, a, b: summed(g, b))
 
 
 @primitive
@@ -37,6 +38,7 @@ def sub(a: Array, b: Array) -> Array:
 
 sub.cpu(cpu.sub)
 sub.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(-g, b))
+sub.fast(a=lambda g, y, a, b: summed(g, a), b=lambda g, y, a, b: summed(-g, b))
 
 
 @primitive
@@ -47,6 +49,9 @@ def mul(a: Array, b: Array) -> Array:
 
 mul.cpu(cpu.mul)
 mul.vjp(a=lambda g, y, a, b: unbroadcast(g * b, a), b=lambda g, y, a, b: unbroadcast(g * a, b))
+mul.fast(
+    a=lambda g, y, a, b: summed(cpu.mul(g, b), a), b=lambda g, y, a, b: summed(cpu.mul(g, a), b)
+)
 
 
 @primitive

@@ -10,7 +10,7 @@ from ..core import Tensor
 from ..cpu import matmul as cpu
 from ..device import Array, xp
 from ..primitive import primitive
-from .shape import permute, unbroadcast
+from .shape import permute, summed, unbroadcast
 
 
 @primitive(shown="matmul")
@@ -30,6 +30,10 @@ def _swap(x: Tensor) -> Tensor:
 batched_matmul.vjp(
     a=lambda g, y, a, b: unbroadcast(g @ _swap(b), a),
     b=lambda g, y, a, b: unbroadcast(_swap(a) @ g, b),
+)
+batched_matmul.fast(
+    a=lambda g, y, a, b: summed(cpu.matmul(g, b.swapaxes(-1, -2)), a),
+    b=lambda g, y, a, b: summed(cpu.matmul(a.swapaxes(-1, -2), g), b),
 )
 
 

@@ -44,6 +44,7 @@ def reshape_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 
 
 reshape_to.vjp(x=lambda g, y, x, shape: reshape_to(g, shape=x.shape))
+reshape_to.fast(x=lambda g, y, x, shape: g.reshape(x.shape))
 
 
 def reshape(x: Tensor, *shape: Any) -> Tensor:
@@ -103,6 +104,11 @@ sum_to.vjp(x=lambda g, y, x, shape: broadcast_to(g, shape=x.shape))
 def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
     """g summed back to the shape of an argument that was broadcast; g itself if it was not."""
     return g if g.data.shape == like.data.shape else sum_to(g, shape=like.shape)
+
+
+def summed(g: Array, like: Array) -> Array:
+    """`unbroadcast` on NumPy arrays, for fast rules."""
+    return g if g.shape == like.shape else _sum_to(g, shape=like.shape)
 
 
 @primitive(shown="concatenate")
