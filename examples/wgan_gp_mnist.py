@@ -7,7 +7,8 @@ A step is n_critic steps of the critic, each on --batch images of its own, and o
 The critic's estimate in curves.png is of W(P_r, P_g) with gp, of an unknown multiple of it with
 clip: the two belong on axes of their own.
 
---arch conv draws smoother strokes; a step takes seven times as long, so try it with --epochs 5.
+--arch conv draws smoother strokes; a step takes seven times as long, so try it with --epochs 5. It
+is for gp: clipped to [-c, c], the layer norms of its critic saturate, and G learned nothing.
 """
 
 import numpy as np
