@@ -80,6 +80,7 @@ def test_the_histogram_follows_the_classes(digits, tmp_path):
     done = script(GAN, "--out", folder, "--resume", "--epochs", 2)
     assert done.returncode == 0 and "classifier" not in done.stderr, done.stderr
     shares = json.loads((folder / "classes.json").read_text())
+    assert json.loads((folder / "config.json").read_text())["beta1"] == 0.0  # and not the default
     assert list(shares) == ["1", "2"] and all(abs(sum(s) - 1) < 1e-9 for s in shares.values())
     assert imread(folder / "classes.png").shape[:2] == (400, 800)
 

@@ -147,7 +147,7 @@ def _resumed(
     missing = [name for name in names if name not in run.config]
     if missing:
         raise FileError(f"{run.folder}: config.json has no {', '.join(missing)}")
-    old = [w for n in names if run.config[n] not in (None, False) for w in _flag(n, run.config[n])]
+    old = [word for name in names for word in _flag(name, run.config[name])]
     before = p.parse_args(old)  # through the flags' own types and choices
     for name, value in given.items():
         if name not in (*FREE_ON_RESUME, *free) and getattr(before, name) != value:
@@ -159,7 +159,9 @@ def _resumed(
 
 
 def _flag(name: str, value: Any) -> list[str]:
-    """A flag as it would be typed, in words."""
+    """A flag as it would be typed, in words: none for what was not given."""
+    if value is None or value is False:
+        return []
     flag = f"--{name.replace('_', '-')}"
     if isinstance(value, list):
         return [flag, *map(str, value)]
