@@ -71,7 +71,7 @@ def test_the_histogram_follows_the_classes(digits, tmp_path):
         "--generator-steps",
         2,
         "--beta1",
-        0.9,
+        0.0,
         "--out",
         folder,
     )
