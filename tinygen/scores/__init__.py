@@ -1,17 +1,21 @@
-"""Floor 5: numbers that say how good samples are.
+"""Floor 5: numbers that say how well samples meet what they should be samples of.
 
-classifier  a small convolutional net that says which class a picture is of
-classes     the share of each class among a model's samples, epoch after epoch: is it collapsing?
+classifier   a small convolutional net that says which class a picture is of
+classes      the share of each class among a model's samples, epoch after epoch: is it collapsing?
+wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 """
 
 from .classes import ClassHistogram
 from .classifier import Verdict, judge, network, probabilities, train_classifier
+from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
     "ClassHistogram",
     "Verdict",
+    "directions",
     "judge",
     "network",
     "probabilities",
+    "sliced_wasserstein",
     "train_classifier",
 ]
