@@ -53,6 +53,17 @@ def test_scatter_gives_each_class_its_points():
         plots.scatter(np.zeros((4, 3)), labels, ("a", "b"))
 
 
+def test_clouds_lie_side_by_side_on_the_same_axes():
+    points = {"a": np.arange(8.0).reshape(4, 2), "b": -np.ones((2, 2))}
+    first, second = plots.clouds(points, axes=("x", "y")).axes
+    assert [first.get_title(), second.get_title(), first.get_xlabel()] == ["a", "b", "x"]
+    for plane, cloud in zip((first, second), points.values(), strict=True):
+        np.testing.assert_array_equal(plane.collections[0].get_offsets(), cloud)
+    assert first.get_xlim() == second.get_xlim() and first.get_ylim() == second.get_ylim()
+    with pytest.raises(ValueError, match=r"clouds: b: wanted \(N, 2\), got \(4, 3\)"):
+        plots.clouds({"a": np.zeros((4, 2)), "b": np.zeros((4, 3))})
+
+
 def test_panels_show_files_under_their_titles(tmp_path):
     picture = tmp_path / "grid.png"
     plots.save(plots.grid(np.zeros((4, 4, 4, 1), np.uint8)), picture)

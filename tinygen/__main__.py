@@ -10,14 +10,14 @@ import numpy as np
 
 from . import data, plots
 from .errors import FileError, UsageError
-from .models import gan, iwae, vae, wgan_gp
+from .models import aae, gan, iwae, vae, wgan_gp
 from .train.checkpoint import load_parts
 from .train.options import Parser, natural, positive, report_errors
 from .train.run import Run
 from .weights import load
 
 # config.json's "model" -> what builds it and knows its range
-MODELS = {"gan": gan, "wgan_gp": wgan_gp, "vae": vae, "iwae": iwae}
+MODELS = {"gan": gan, "wgan_gp": wgan_gp, "vae": vae, "iwae": iwae, "aae": aae}
 
 
 def load_model(folder: Path) -> tuple[Run, Any, Any]:

@@ -90,6 +90,21 @@ def shares(history: Mapping[int, Sequence[float]], classes: Sequence[str]) -> Fi
     return figure
 
 
+def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Figure:
+    """Clouds of points (N, 2) side by side, each under its title, on the same axes."""
+    figure = Figure(figsize=(5 * len(points), 5), layout="constrained")
+    planes = figure.subplots(1, len(points), squeeze=False, sharex=True, sharey=True)[0]
+    for plane, (title, cloud) in zip(planes, points.items(), strict=True):
+        if np.ndim(cloud) != 2 or np.shape(cloud)[1] != 2:
+            raise ValueError(f"clouds: {title}: wanted (N, 2), got {np.shape(cloud)}")
+        plane.scatter(*np.asarray(cloud).T, s=2, alpha=0.5, color=LINES[0], linewidths=0)
+        plane.set_title(title)
+        plane.set_xlabel(axes[0])
+        plane.set_ylabel(axes[1])
+        plane.set_aspect("equal", adjustable="box")
+    return figure
+
+
 def panels(pictures: Mapping[str, str | Path]) -> Figure:
     """PNG files side by side, each under its title."""
     from matplotlib.image import imread

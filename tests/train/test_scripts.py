@@ -161,6 +161,29 @@ def test_wgan_mistakes_are_one_line(digits, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_the_aae_leaves_its_pictures(digits, tmp_path):
+    aae = [sys.executable, str(REPOSITORY / "examples" / "aae_mnist.py")]
+    for name, size, flags in [
+        ("roll", (15, 15), ()),
+        ("components", (10, 15), ("--prior", "mixture", "--labels")),
+        ("plane", (15, 15), ("--prior", "gaussian")),
+    ]:
+        folder = tmp_path / name
+        done = script(aae, "--data", digits, "--epochs", 1, "--out", folder, *flags)
+        assert done.returncode == 0, done.stderr
+        score, last = done.stdout.strip().splitlines()
+        assert score.startswith("sliced Wasserstein-1, 80 points: posterior to prior ")
+        assert last == str(folder / "samples" / "epoch_0001.png")
+        assert imread(folder / f"{name}.png").shape[:2] == tuple(30 * n + 2 for n in size)
+        for picture in ("prior_posterior", "latent", "curves"):
+            assert (folder / f"{picture}.png").stat().st_size > 10_000
+    done = script(SAMPLE, tmp_path / "components", "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+    done = script(aae, "--out", tmp_path / "components", "--resume", "--epochs", 2)
+    assert done.returncode == 0, done.stderr
+    one_line(script(aae, "--data", digits, "--batch", 1), "--batch 1", "2 or more")
+
+
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
     done = script(SAMPLE, run[0], "--n", 9, "-o", picture)

@@ -6,4 +6,6 @@ wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, 
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
 iwae     Burda et al. 2015: the k-sample bound, and log p(x) by 5,000 samples
+aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
+priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
 """
