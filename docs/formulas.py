@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 from tinygen import prob
-from tinygen.models import gan, iwae, vae, wgan, wgan_gp
+from tinygen.models import aae, gan, iwae, vae, wgan, wgan_gp
 
-MODELS = [gan, wgan, wgan_gp, vae, iwae]
+MODELS = [gan, wgan, wgan_gp, vae, iwae, aae]
 HEAD = """# The formulas, and the code that computes them
 
 Each model's objective as its file states it, in the paper's symbols, and under it the functions
