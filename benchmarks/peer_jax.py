@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from work import ADAM, LAMBDA, NETS, S
+from work import ADAM, EPS, LAMBDA, NETS, S
 
 VARIANTS = ("jit",)
 softplus, sigmoid = jax.nn.softplus, jax.nn.sigmoid
@@ -70,7 +70,7 @@ def adam(params, gs, state, lr, b1, b2):
     v = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, v, gs)
     scale = lr / (1 - b1**t)
     params = jax.tree.map(
-        lambda p, m, v: p - scale * m / (jnp.sqrt(v / (1 - b2**t)) + 1e-8), params, m, v
+        lambda p, m, v: p - scale * m / (jnp.sqrt(v / (1 - b2**t)) + EPS), params, m, v
     )
     return params, (m, v, t)
 

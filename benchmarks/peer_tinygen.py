@@ -1,7 +1,7 @@
 """tinygen's training steps: the models as users train them. See work.py."""
 
 import numpy as np
-from work import ADAM
+from work import ADAM, EPS
 
 from tinygen.cpu.threads import one_blas_thread
 from tinygen.models import aae, dcgan, gan, vae, wgan_gp
@@ -33,20 +33,25 @@ class Given:
 
 
 def build(step, rng):
-    lr, b1, b2 = ADAM[step]
-    shape = (28, 28, 1)
+    """The model, with its own Adams set to this comparison's numbers."""
+    shape, (lr, *betas) = (28, 28, 1), ADAM[step]
+    common = {"shape": shape, "device": "cpu", "lr": lr}
     if step == "vae":
-        config = {"observation": "gaussian", "s": 0.1, "optimizer": "adam", "lr": lr}
-        return vae.build({"shape": shape, "latent": 2, "device": "cpu", **config}, rng)
-    if step == "aae":
-        config = {"prior": "gaussian", "labels": False, "classes": 10, "lr": lr}
-        return aae.build({"shape": shape, "device": "cpu", **config}, rng)
-    if step == "wgan_gp":
+        how = {"latent": 2, "observation": "gaussian", "s": 0.1, "optimizer": "adam"}
+        model = vae.build({**common, **how}, rng)
+    elif step == "aae":
+        how = {"prior": "gaussian", "labels": False, "classes": 10, "lr_game": lr}
+        model = aae.build({**common, **how}, rng)
+    elif step == "wgan_gp":
         G, D = dcgan.dcgan(shape, rng, width=64, norm="layer")
-        opts = (Adam(n.parameters(), lr=lr, betas=(b1, b2)) for n in (G, D))
-        return wgan_gp.WGANGP(G, D, *opts, n_critic=1)
-    G, D = gan.mlp(shape, rng) if step == "gan_mlp" else dcgan.dcgan(shape, rng, width=64)
-    return gan.GAN(G, D, *(Adam(n.parameters(), lr=lr, betas=(b1, b2)) for n in (G, D)))
+        model = wgan_gp.WGANGP(G, D, Adam(G.parameters()), Adam(D.parameters()), n_critic=1)
+    else:
+        G, D = gan.mlp(shape, rng) if step == "gan_mlp" else dcgan.dcgan(shape, rng, width=64)
+        model = gan.GAN(G, D, Adam(G.parameters()), Adam(D.parameters()))
+    for name in ORDER[step]:
+        opt = getattr(model, name)
+        opt.lr, opt.betas, opt.eps = lr, tuple(betas), EPS
+    return model
 
 
 class Peer:

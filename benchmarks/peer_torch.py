@@ -7,7 +7,7 @@ others, no graph of G where D learns, cross-entropies from logits.
 import numpy as np
 import torch
 import torch.nn.functional as F
-from work import ADAM, LAMBDA, NETS, S
+from work import ADAM, EPS, LAMBDA, NETS, S
 
 VARIANTS = ("eager", "channels_last", "compile")
 
@@ -108,7 +108,9 @@ class Peer:
             n: self.load(a.transpose(0, 3, 1, 2) if a.ndim == 4 else a) for n, a in inputs.items()
         }
         lr, b1, b2 = ADAM[step]
-        self.adam = lambda params: torch.optim.Adam(params, lr=lr, betas=(b1, b2), fused=True)
+        self.adam = lambda params: torch.optim.Adam(
+            params, lr=lr, betas=(b1, b2), eps=EPS, fused=True
+        )
         phases = {"gan_mlp": gan, "dcgan": gan, "vae": vae, "aae": aae, "wgan_gp": wgan_gp}[step]
         self.phases = phases(self, torch.compile if variant == "compile" else lambda f: f)
 
@@ -128,7 +130,8 @@ class Peer:
             found = loss_of()
             gs = torch.autograd.grad(found[0], params)
             for p, g in zip(params, gs, strict=True):
-                p.grad = g
+                # fused Adam reads p.grad in p's memory order, whatever g's own is
+                p.grad = g if g.stride() == p.stride() else torch.empty_like(p).copy_(g)
             opt.step()
             losses |= zip(names[1:], found, strict=True)
             grads[names[0]] = gs

@@ -79,6 +79,7 @@ ADAM = {  # lr, β₁, β₂ by step
     "aae": (1e-3, 0.9, 0.999),
     "wgan_gp": (1e-4, 0.0, 0.9),
 }
+EPS = 1e-3  # Adam's: with 1e-8 its first step is the sign of what may be a rounding error
 LAMBDA, S = 10.0, 0.1  # of wgan_gp's penalty; standard deviation of vae's observation
 
 
