@@ -3,7 +3,6 @@
 import numpy as np
 from work import ADAM, EPS
 
-from tinygen.cpu.threads import one_blas_thread
 from tinygen.models import aae, dcgan, gan, vae, wgan_gp
 from tinygen.optim import Adam
 
@@ -71,10 +70,6 @@ class Peer:
 
     def step(self):
         return self.model.step(self.x, self.rng)
-
-    def loop(self):
-        """What training loops run inside: see train.fit."""
-        return one_blas_thread()
 
     def numbers(self):
         """A step's losses and gradients."""

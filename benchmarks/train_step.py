@@ -25,7 +25,7 @@ from work import STEPS
 HERE = Path(__file__).parent
 VARIANTS = {"tinygen": ("cpu",), "torch": ("eager", "channels_last", "compile"), "jax": ("jit",)}
 INSTALL = {"torch": "pip install torch", "jax": "pip install jax"}
-TOLERANCE = 2e-3  # of a loss, and of a gradient's norm (or 1 % of its network's): float32
+TOLERANCE = 5e-3  # of a loss, and of a gradient's norm (or 1 % of its network's): float32
 
 
 class Process:

@@ -22,7 +22,8 @@ def small_blocks(request, monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: request.param)
     monkeypatch.setattr(threads, "BLOCK", 4)
     monkeypatch.setattr(conv, "BLOCK", 100)
-    monkeypatch.setattr(matmul, "PART", 4)
+    monkeypatch.setattr(matmul, "SMALL", 2)
+    monkeypatch.setattr(matmul, "LARGE", 4)
 
 
 def same(a, b):

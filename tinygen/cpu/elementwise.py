@@ -21,7 +21,7 @@ def over(f: Callable[..., Any], *arrays: Any) -> Array:
     shaped = [a for a in arrays if type(a) is np.ndarray]
     shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
-    if out.size < 2 * threads.BLOCK:
+    if out.size < threads.BLOCK:
         f(out, *arrays)
         return out
     whole = [out, *arrays]
@@ -45,7 +45,7 @@ def ufunc(f: Any) -> Callable[..., Array]:
 
     def apply(*arrays: Any) -> Array:
         for a in arrays:
-            if type(a) is np.ndarray and a.size >= 2 * threads.BLOCK:
+            if type(a) is np.ndarray and a.size >= threads.BLOCK:
                 break
         else:
             return np.asarray(f(*arrays))

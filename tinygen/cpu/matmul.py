@@ -1,7 +1,9 @@
-"""Matrix products cut over our own threads, BLAS having one in each.
+"""Matrix products: by BLAS's own threads, or cut over ours.
 
-BLAS's own threads wait for their next work by spinning, and take the cores from ours, and from
-every other program, for as long: on a busy machine a step then takes five times as long.
+BLAS starts its threads faster than we ours, but they wait for more by spinning, for some
+milliseconds after each product, and take the cores from our threads and from other programs. So
+it has them for products of middling size, where ours would start too late, as fully connected
+networks have; large ones, as stand beside convolutions, are cut over our threads.
 """
 
 from __future__ import annotations
@@ -10,20 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from .threads import one_blas_thread, run
+from .threads import count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
-PART = 4_000_000  # multiplications; less is done sooner than handed over
+SMALL, LARGE = 4_000_000, 32_000_000  # multiplications
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """a @ b for (n, k) and (k, m), cut along the longer side; other shapes as NumPy does them."""
+    """a @ b for (n, k) and (k, m); more axes as NumPy does them."""
     work = a.shape[-2] * a.shape[-1] * b.shape[-1]
-    if a.ndim > 2 or b.ndim > 2 or work < 2 * PART:
-        if work < PART // 8:  # BLAS takes one thread for these anyway
-            return np.asarray(np.matmul(a, b))
+    if work < SMALL // 8:  # BLAS takes one thread for these anyway
+        return np.asarray(np.matmul(a, b))
+    if count() == 1 or work < SMALL:
         with one_blas_thread():
             return np.asarray(np.matmul(a, b))
+    if work < LARGE or a.ndim > 2 or b.ndim > 2:
+        return np.asarray(np.matmul(a, b))
+    return _cut(a, b)
+
+
+def _cut(a: Array, b: Array) -> Array:
+    """By rows or by columns of the result, whichever are more."""
     n, m = len(a), b.shape[1]
     y = np.empty((n, m), a.dtype)
 
@@ -33,6 +42,5 @@ def matmul(a: Array, b: Array) -> Array:
     def columns(lo: int, hi: int) -> None:
         np.matmul(a, b[:, lo:hi], out=y[:, lo:hi])
 
-    longer = max(n, m)
-    run(rows if n >= m else columns, longer, least=-(-PART * longer // work))
+    run(rows if n >= m else columns, max(n, m))
     return y

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from ..cpu.threads import one_blas_thread
 from ..errors import UsageError
 from .checkpoint import Part, Position, load_checkpoint, save_checkpoint
 from .run import Run
@@ -66,7 +65,6 @@ def fit(
     with (
         _bar(epochs * per_epoch, at.step) as bar,
         _stop_on_interrupt() as stopped,
-        one_blas_thread(),
         np.errstate(all="ignore"),  # overflow shows as a number that is not finite: see _values
     ):
         while at.epoch < epochs:
