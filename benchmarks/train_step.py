@@ -25,7 +25,7 @@ from work import STEPS
 HERE = Path(__file__).parent
 VARIANTS = {"tinygen": ("cpu",), "torch": ("eager", "channels_last", "compile"), "jax": ("jit",)}
 INSTALL = {"torch": "pip install torch", "jax": "pip install jax"}
-TOLERANCE = 5e-3  # of a loss, and of a gradient's norm (or 1 % of its network's): float32
+TOLERANCE = 5e-3  # of a loss, and of a gradient's norm (or 5 % of its network's): float32
 
 
 class Process:
@@ -176,7 +176,7 @@ def check(ours, theirs, where):
         network = name.rpartition(" ")[0]
         whole[network] = np.hypot(whole.get(network, 0), np.linalg.norm(a))
     for name, a in ours.items():
-        size = max(np.linalg.norm(a), 0.01 * whole[name.rpartition(" ")[0]], 1e-6)
+        size = max(np.linalg.norm(a), 0.05 * whole[name.rpartition(" ")[0]], 1e-6)
         error = np.linalg.norm(a - theirs[name]) / size
         if not error < TOLERANCE:
             raise SystemExit(f"{where}: {name} differs from tinygen's by {error:.1e} of its size")
