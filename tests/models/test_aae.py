@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from by_hand import Affine, t
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygen as tg
-from tinygen import nn
 from tinygen.errors import UsageError
 from tinygen.models import aae
 from tinygen.weights import to_torch
@@ -19,19 +19,6 @@ X = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1))
 Z = np.random.default_rng(1).standard_normal((6, 2))
 LABELS = np.array([0, 3, 9, 9, 1, 4])
 WITH = {"unsupervised": None, "with labels": LABELS}
-
-
-def t(a):
-    return tg.tensor(a, dtype=float)
-
-
-class Affine(nn.Module):
-    def __init__(self, w, b=0.0):
-        self.w = tg.tensor(w, dtype=float, requires_grad=True)
-        self.b = b
-
-    def __call__(self, x, *, train=None):
-        return x @ self.w + self.b
 
 
 def model_of(labels, **config):

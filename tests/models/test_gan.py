@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from by_hand import Affine, t
 
 import tinygen as tg
-from tinygen import nn
 from tinygen.errors import UsageError
 from tinygen.models import gan
 from tinygen.weights import to_torch
@@ -13,20 +13,6 @@ X = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1))
 Z1, Z2 = (np.random.default_rng(i).standard_normal((6, gan.LATENT)) for i in (1, 2))
 CONFIG = {"shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4, "device": "cpu"}
 CONFIG |= {"beta1": 0.5, "generator_steps": 1}
-
-
-def t(a):
-    return tg.tensor(a, dtype=float)
-
-
-class Affine(nn.Module):
-    """x · w, summed over what belongs to a sample: a player small enough to do by hand."""
-
-    def __init__(self, w):
-        self.w = tg.tensor(w, dtype=float, requires_grad=True)
-
-    def __call__(self, x, *, train=None):
-        return x @ self.w
 
 
 def test_value_and_losses_by_hand():

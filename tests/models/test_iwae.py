@@ -7,30 +7,17 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+from by_hand import Affine, t
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import tinygen as tg
-from tinygen import nn
 from tinygen.errors import UsageError
 from tinygen.models import iwae, vae
 from tinygen.weights import to_torch
 
 CONFIG = {"shape": (28, 28, 1), "latent": 50, "k": [1, 5], "lr": 1e-3, "device": "cpu"}
-
-
-def t(a):
-    return tg.tensor(a, dtype=float)
-
-
-class Affine(nn.Module):
-    def __init__(self, w, b=0.0):
-        self.w = tg.tensor(w, dtype=float, requires_grad=True)
-        self.b = b
-
-    def __call__(self, x, *, train=None):
-        return x @ self.w + self.b
 
 
 # Two pixels, one latent: μ = x₁ - x₂, log σ² = -1, l = z·(1, -2)

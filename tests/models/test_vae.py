@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import scipy.stats
+from by_hand import Affine, t
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygen as tg
-from tinygen import nn
 from tinygen.errors import UsageError
 from tinygen.models import vae
 from tinygen.weights import to_torch
@@ -16,19 +16,6 @@ CONFIG = {
     "shape": (28, 28, 1), "latent": 2, "observation": "gaussian", "s": 0.1, "optimizer": "adam",
     "lr": None, "device": "cpu",
 }  # fmt: skip
-
-
-def t(a):
-    return tg.tensor(a, dtype=float)
-
-
-class Affine(nn.Module):
-    def __init__(self, w, b=0.0):
-        self.w = tg.tensor(w, dtype=float, requires_grad=True)
-        self.b = b
-
-    def __call__(self, x, *, train=None):
-        return x @ self.w + self.b
 
 
 # Two pixels, one latent: μ = x₁ - x₂, log σ² = -1, l = z·(1, -2)

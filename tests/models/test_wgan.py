@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
+from by_hand import Affine, t
 from hypothesis import given
 from hypothesis import strategies as st
 from twins import nchw, same_gradients, twins
@@ -17,19 +18,6 @@ X, FAKE = (np.random.default_rng(i).uniform(-1, 1, (5, 28, 28, 1)) for i in (0, 
 CONFIG = {
     "arch": "mlp", "shape": (28, 28, 1), "n_critic": 5, "clip": 0.01, "lr": None, "device": "cpu",
 }  # fmt: skip
-
-
-def t(a):
-    return tg.tensor(a, dtype=float)
-
-
-class Affine(nn.Module):
-    def __init__(self, w, b=0.0):
-        self.w = tg.tensor(w, dtype=float, requires_grad=True)
-        self.b = b
-
-    def __call__(self, x, *, train=None):
-        return x @ self.w + self.b
 
 
 def test_losses_and_gradients_by_hand():
