@@ -61,6 +61,13 @@ def test_a_run_leaves_what_is_promised(run):
         assert shown in done.stderr, f"{shown} is not on the bar"
 
 
+def test_a_wrong_number_of_threads_is_one_line_and_leaves_no_run(digits, tmp_path):
+    flags = ("--data", digits, "--out", tmp_path / "run")
+    done = script(GAN, *flags, env={"TINYGEN_THREADS": "none"})
+    wanted = "gan_mnist.py: error: TINYGEN_THREADS: wanted a whole number >= 1, got 'none'\n"
+    assert (done.returncode, done.stderr) == (2, wanted) and not (tmp_path / "run").exists()
+
+
 def test_the_histogram_follows_the_classes(digits, tmp_path):
     folder = tmp_path / "collapse"
     flags = (

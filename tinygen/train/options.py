@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import data
+from ..cpu import threads
 from ..device import DeviceError, check_device
 from ..errors import FileError, UsageError
 from ..version import __version__
@@ -123,6 +124,7 @@ def parse(
     elif "out" not in given:
         options.out = str(free_folder(options.out))
     check_device(options.device)
+    threads.count()  # a wrong TINYGEN_THREADS is told now, before there is a run folder
     if options.data not in data.NAMES and Path(options.data).exists():
         options.data = str(Path(options.data).absolute())  # to resume from another folder
     options.model = model
