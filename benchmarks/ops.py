@@ -6,16 +6,16 @@ the fast rules, as training runs them.
 """
 
 import argparse
-import statistics
-import time
 from pathlib import Path
 
 import numpy as np
-from train_step import machine, write
+from train_step import machine
+from worker import timed as median_ms
 
 import tinygen as tg
 from tinygen.cpu import threads
 from tinygen.optim import Adam
+from tinygen.weights import write_json
 
 LAYERS = [  # images, channels in and out: kernel 4, stride 2, padding 1
     ((28, 28, 1), 64),
@@ -46,7 +46,8 @@ def main() -> None:
         print(f"{name:16} {shape:>22} {ms:8.2f} {rate:8.1f} {unit:7}{rate / top:8.0%}")
     if options.json:
         ceilings = {"gemm_gflops": flops, "copy_gbps": bandwidth}
-        write(options.json, {"machine": machine(), "ceilings": ceilings, "rows": rows})
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(options.json, {"machine": machine(), "ceilings": ceilings, "rows": rows})
         print(options.json)
 
 
@@ -100,14 +101,9 @@ def gradient(op, g, *args):
 
 
 def timed(f, seconds=0.4):
-    """The median milliseconds of a call."""
+    """The median milliseconds of a call, after two."""
     f(), f()
-    taken, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(taken) < 5:
-        begin = time.perf_counter()
-        f()
-        taken.append(time.perf_counter() - begin)
-    return statistics.median(taken) * 1e3
+    return median_ms(f, seconds)
 
 
 def gemm_rate(n=2048):

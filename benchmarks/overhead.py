@@ -8,6 +8,7 @@ import statistics
 import time
 
 import numpy as np
+from peer_tinygen import Given
 
 from tinygen import nn, ops
 from tinygen.models import gan
@@ -100,17 +101,6 @@ def softplus(x):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
-
-
-class Given:
-    """Noise that is given, in place of a generator's."""
-
-    def __init__(self, *arrays):
-        self.arrays = list(arrays)
-
-    def standard_normal(self, size):
-        self.arrays.append(self.arrays.pop(0))
-        return self.arrays[-1]
 
 
 def main():

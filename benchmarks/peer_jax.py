@@ -8,7 +8,6 @@ import numpy as np
 from jax import lax
 from work import ADAM, EPS, LAMBDA, NETS, S
 
-VARIANTS = ("jit",)
 softplus, sigmoid = jax.nn.softplus, jax.nn.sigmoid
 
 

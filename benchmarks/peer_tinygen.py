@@ -6,7 +6,6 @@ from work import ADAM, EPS
 from tinygen.models import aae, dcgan, gan, vae, wgan_gp
 from tinygen.optim import Adam
 
-VARIANTS = ("cpu",)
 ORDER = {  # of the optimisers' steps, and whose gradients they get
     "gan_mlp": {"opt_D": "D", "opt_G": "G"},
     "dcgan": {"opt_D": "D", "opt_G": "G"},

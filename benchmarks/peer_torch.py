@@ -9,8 +9,6 @@ import torch
 import torch.nn.functional as F
 from work import ADAM, EPS, LAMBDA, NETS, S
 
-VARIANTS = ("eager", "channels_last", "compile")
-
 
 def apply(layers, params, x, stats=None):
     """The network on x (images NCHW). stats: running mean and variance of each batch norm, moved

@@ -20,7 +20,12 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from work import STEPS
+
+import tinygen
+from tinygen import plots
+from tinygen.weights import write_json
 
 HERE = Path(__file__).parent
 VARIANTS = {"tinygen": ("cpu",), "torch": ("eager", "channels_last", "compile"), "jax": ("jit",)}
@@ -73,7 +78,8 @@ def main() -> None:
             rows += measure(step, batch, peers, options)
             show(rows[-1:] if not peers else [r for r in rows if r["step"] == step], batch)
     if options.json:
-        write(options.json, {"machine": machine(), "rows": rows})
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        write_json(options.json, {"machine": machine(), "rows": rows})
         chart(rows, options.json.with_suffix(".png"))
         print(options.json)
 
@@ -198,8 +204,6 @@ def show(rows, batch):
 
 
 def machine():
-    import tinygen
-
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -215,17 +219,8 @@ def machine():
     }  # fmt: skip
 
 
-def write(path, value):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(value, indent=1) + "\n")
-    aside.replace(path)
-
-
 def chart(rows, path):
     """A bar for each step and peer: our time over theirs, 1 is a draw."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes = figure.subplots()
     labels = list(dict.fromkeys(f"{r['step']}\nbatch {r['batch']}" for r in rows))
@@ -241,9 +236,7 @@ def chart(rows, path):
     axes.set_xticks(range(len(labels)), labels)
     axes.set_ylabel("tinygen's time / the peer's (below 1: faster)")
     axes.legend(frameon=False)
-    aside = path.with_suffix(".part")
-    figure.savefig(aside, format="png", dpi=100)
-    aside.replace(path)
+    plots.save(figure, path)
 
 
 if __name__ == "__main__":
