@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .threads import run, scratch
+from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, int]
@@ -21,13 +21,12 @@ FEW = 8  # channels; fewer are scattered, see conv2d_input
 
 def conv2d(x: Array, w: Array, stride: Sizes, padding: Sizes, size: Sizes) -> Array:
     """x (N, H, W, C), w (kh, kw, C, O) -> (N, *size, O)."""
-    (n, _, _, _), (kh, kw, c, o) = x.shape, w.shape
+    n, (kh, kw, c, o) = len(x), w.shape
     y, w = np.empty((n, *size, o), x.dtype), w.reshape(-1, o)
     block = _images(size[0] * size[1] * kh * kw * c, x)
 
     def work(lo: int, hi: int) -> None:
-        for i in range(lo, hi, block):
-            part = slice(i, min(i + block, hi))
+        for part in blocks(lo, hi, block):
             columns = _columns(_padded(x[part], padding), (kh, kw), stride, size)
             np.matmul(columns, w, out=y[part].reshape(-1, o))
 
@@ -39,23 +38,19 @@ def conv2d_weight(
     x: Array, g: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
 ) -> Array:
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
-    (n, *size, o), (kh, kw, c, _) = g.shape, shape
-    g, x = np.ascontiguousarray(g), x
-    block = _images(size[0] * size[1] * kh * kw * c, x)
+    (n, oh, ow, o), (kh, kw, c, _) = g.shape, shape
+    g = np.ascontiguousarray(g)
+    block = _images(oh * ow * kh * kw * c, x)
 
     def work(lo: int, hi: int) -> Array:
-        total = np.zeros((kh * kw * c, o), x.dtype)
-        product = scratch("conv product", total.shape, x.dtype)
-        for i in range(lo, hi, block):
-            part = slice(i, min(i + block, hi))
-            columns = _columns(_padded(x[part], padding), (kh, kw), stride, (size[0], size[1]))
-            total += np.matmul(columns.T, g[part].reshape(-1, o), out=product)
-        return total
+        dw = np.zeros((kh * kw * c, o), x.dtype)
+        product = scratch("conv product", dw.shape, x.dtype)
+        for part in blocks(lo, hi, block):
+            columns = _columns(_padded(x[part], padding), (kh, kw), stride, (oh, ow))
+            dw += np.matmul(columns.T, g[part].reshape(-1, o), out=product)
+        return dw
 
-    first, *others = run(work, n)
-    for other in others:
-        first += other
-    return first.reshape(shape)
+    return total(run(work, n)).reshape(shape)
 
 
 def conv2d_input(
@@ -87,8 +82,7 @@ def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
     block = _images(max(1, widest) * o, g)
 
     def work(lo: int, hi: int) -> None:
-        for i in range(lo, hi, block):
-            part = slice(i, min(i + block, hi))
+        for part in blocks(lo, hi, block):
             m = part.stop - part.start
             padded = scratch("conv padded g", (m, top + oh + bottom, left + ow + right, o), g.dtype)
             _frame(padded, g[part], (top, left))
@@ -130,8 +124,7 @@ def _scattered(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
     block = _images(oh * ow * kh * kw * c, g)
 
     def work(lo: int, hi: int) -> None:
-        for i in range(lo, hi, block):
-            part = slice(i, min(i + block, hi))
+        for part in blocks(lo, hi, block):
             m = part.stop - part.start
             windows = scratch("conv columns", (m, oh, ow, kh, kw, c), g.dtype)
             np.matmul(g[part].reshape(-1, o), flat, out=windows.reshape(-1, kh * kw * c))

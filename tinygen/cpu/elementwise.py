@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import threads
-from .threads import run, scratch
+from .threads import blocks, run, scratch
 
 Array = np.ndarray[Any, Any]
 
@@ -18,7 +18,7 @@ def over(f: Callable[..., Any], *arrays: Any) -> Array:
 
     arrays: of one dtype, broadcastable, or Python numbers. Returns the new out.
     """
-    shaped = [a for a in arrays if type(a) is np.ndarray]
+    shaped = [a for a in arrays if isinstance(a, np.ndarray)]
     shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
     if out.size < threads.BLOCK:
@@ -32,8 +32,7 @@ def over(f: Callable[..., Any], *arrays: Any) -> Array:
     rows = max(1, threads.BLOCK * n // out.size)
 
     def work(lo: int, hi: int) -> None:
-        for i in range(lo, hi, rows):
-            part = slice(i, min(i + rows, hi))
+        for part in blocks(lo, hi, rows):
             f(*(a[part] if c else a for a, c in zip(whole, cut, strict=True)))
 
     run(work, n, least=rows)
@@ -45,7 +44,7 @@ def ufunc(f: Any) -> Callable[..., Array]:
 
     def apply(*arrays: Any) -> Array:
         for a in arrays:
-            if type(a) is np.ndarray and a.size >= threads.BLOCK:
+            if isinstance(a, np.ndarray) and a.size >= threads.BLOCK:
                 break
         else:
             return np.asarray(f(*arrays))

@@ -7,12 +7,13 @@ A block's mean and sum of squares about it are joined with those before (Chan, G
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from . import threads
-from .threads import run, scratch
+from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
 
@@ -28,20 +29,17 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     flat, rows = _rows(x)
 
     def work(lo: int, hi: int) -> tuple[int, Array, Array]:
-        total = (0, np.zeros_like(flat[0]), np.zeros_like(flat[0]))
-        for i in range(lo, hi, rows):
-            block = flat[i : min(i + rows, hi)]
+        so_far = (0, np.zeros_like(flat[0]), np.zeros_like(flat[0]))
+        for part in blocks(lo, hi, rows):
+            block = flat[part]
             ones = np.ones(len(block), block.dtype)
             mean = (ones @ block) / block.dtype.type(len(block))
             centred = np.subtract(block, mean, out=scratch("norm a", block.shape, block.dtype))
             centred *= centred
-            total = _joined(total, (len(block), mean, ones @ centred))
-        return total
+            so_far = _joined(so_far, (len(block), mean, ones @ centred))
+        return so_far
 
-    first, *others = run(work, len(flat), least=rows)
-    for other in others:
-        first = _joined(first, other)
-    n, mean, squares = first
+    n, mean, squares = reduce(_joined, run(work, len(flat), least=rows))
     return mean, squares / flat.dtype.type(n)
 
 
@@ -58,8 +56,7 @@ def scale_and_shift(x: Array, mean: Array, scale: Array, gamma: Array, beta: Arr
     y, slope = np.empty(x.shape, x.dtype), scale * gamma
 
     def work(lo: int, hi: int) -> None:
-        for i in range(lo, hi, rows):
-            part = slice(i, min(i + rows, hi))
+        for part in blocks(lo, hi, rows):
             out = y.reshape(flat.shape)[part]
             np.subtract(flat[part], mean, out=out)
             out *= slope
@@ -75,8 +72,7 @@ def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array,
 
     def work(lo: int, hi: int) -> Array:
         sums = np.zeros((2, flat.shape[1]), flat.dtype)
-        for i in range(lo, hi, rows):
-            part = slice(i, min(i + rows, hi))
+        for part in blocks(lo, hi, rows):
             ones = np.ones(part.stop - part.start, flat.dtype)
             t = scratch("norm a", flat[part].shape, flat.dtype)
             np.subtract(flat[part], mean, out=t)
@@ -86,10 +82,8 @@ def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array,
         sums[1] *= scale
         return sums
 
-    first, *others = run(work, len(flat), least=rows)
-    for other in others:
-        first += other
-    return first[0], first[1]
+    sums = total(run(work, len(flat), least=rows))
+    return sums[0], sums[1]
 
 
 def batch_norm_grad(
@@ -102,8 +96,7 @@ def batch_norm_grad(
     dx, factor = np.empty(x.shape, x.dtype), gamma * scale
 
     def work(lo: int, hi: int) -> None:
-        for i in range(lo, hi, rows):
-            part = slice(i, min(i + rows, hi))
+        for part in blocks(lo, hi, rows):
             out = dx.reshape(flat.shape)[part]
             np.subtract(mean, flat[part], out=out)  # -x̂ / scale
             out *= slope

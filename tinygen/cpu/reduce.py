@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import threads
-from .threads import run
+from .threads import blocks, run, total
 
 Array = np.ndarray[Any, Any]
 
@@ -17,13 +17,9 @@ def sum_rows(x: Array) -> Array:
     rows = max(1, threads.BLOCK // max(1, x.shape[1]))
 
     def work(lo: int, hi: int) -> Array:
-        total = np.zeros(x.shape[1], x.dtype)
-        for i in range(lo, hi, rows):
-            block = x[i : min(i + rows, hi)]
-            total += np.ones(len(block), x.dtype) @ block
-        return total
+        sums = np.zeros(x.shape[1], x.dtype)
+        for part in blocks(lo, hi, rows):
+            sums += np.ones(part.stop - part.start, x.dtype) @ x[part]
+        return sums
 
-    first, *others = run(work, len(x), least=rows)
-    for other in others:
-        first += other
-    return first
+    return total(run(work, len(x), least=rows))

@@ -75,6 +75,20 @@ def run(work: Callable[[int, int], Result], n: int, *, least: int = 1) -> list[R
     return [first, *(job.result for job in jobs)]
 
 
+def blocks(lo: int, hi: int, size: int) -> Iterator[slice]:
+    """lo … hi in slices of `size`, the last one shorter: what a part goes through."""
+    for i in range(lo, hi, size):
+        yield slice(i, min(i + size, hi))
+
+
+def total(parts: list[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+    """The sum of what the parts of `run` returned, in their order, in the first one's memory."""
+    first, *others = parts
+    for other in others:
+        first += other
+    return first
+
+
 class _Job:
     """A part for a worker: what to call, and what came of it once `done` can be acquired."""
 
