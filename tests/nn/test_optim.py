@@ -117,6 +117,19 @@ def test_what_is_refused():
         optim.Adam(params, 0.1)
 
 
+def test_adam_on_the_cpu_is_the_formula():
+    """What a GPU runs (the formula, whole) and what a CPU runs (tuned, in place)."""
+    opt = optim.Adam(parameters(), lr=0.01, betas=(0.5, 0.9), eps=1e-3)
+    rng = np.random.default_rng(0)
+    one = [rng.standard_normal(50) for _ in "pgm"] + [rng.random(50)]
+    two = [a.copy() for a in one]
+    for opt.t in (1, 2, 7):
+        opt.update(*one)
+        opt.update_cpu(*two)
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_lbfgs_finds_the_minimum_of_rosenbrock():
     x, y = (tg.tensor(v, dtype=float, requires_grad=True) for v in (-1.2, [[1.0]]))
     opt = optim.LBFGS([x, y], iterations=100)
