@@ -74,10 +74,6 @@ def torch_networks(torch, arch):
         def forward(self, x):
             return x.permute(0, 2, 3, 1).reshape(len(x), -1)
 
-    class Same(L.Module):
-        def forward(self, x):
-            return x
-
     if arch == "mlp":
         G = L.Sequential(
             *(L.Linear(100, 256), L.Tanh(), L.Linear(256, 512), L.Tanh()),

@@ -37,7 +37,7 @@ import numpy as np
 from ..autodiff import grad
 from ..core import Tensor, no_grad, tensor
 from ..errors import UsageError
-from ..nn import BatchNorm, Linear, Module, Sequential
+from ..nn import BatchNorm, Linear, Module, Sequential, in_chunks
 from ..nn.init import Rng, he
 from ..ops import concatenate, mean, one_hot, relu, reshape, sigmoid, sum, tanh
 from ..optim import Adam, Optimizer
@@ -153,12 +153,9 @@ class AAE:
         return self._through(self.decoder, z, chunk)
 
     def _through(self, network: Module, x: Any, chunk: int) -> np.ndarray[Any, Any]:
-        with no_grad():
-            parts = [
-                network(tensor(x[i : i + chunk], device=self.device), train=False).numpy()
-                for i in range(0, len(x), chunk)
-            ]
-        return np.concatenate(parts)
+        return in_chunks(
+            lambda part: network(tensor(part, device=self.device), train=False), x, chunk
+        )
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in [-1, 1] of points drawn from the prior."""

@@ -32,7 +32,7 @@ import numpy as np
 from ..autodiff import grad
 from ..core import Tensor, no_grad, tensor
 from ..errors import UsageError
-from ..nn import Linear, Module, Sequential
+from ..nn import Linear, Module, Sequential, in_chunks
 from ..nn.init import Rng
 from ..ops import leaky_relu, mean, reshape, sigmoid, softplus, tanh
 from ..optim import Adam, Optimizer
@@ -107,10 +107,7 @@ class Players:
 
     def generate(self, z: Tensor, *, chunk: int = 256) -> np.ndarray[Any, Any]:
         """Images G(z) in [-1, 1], (N, H, W, C), with the running statistics of batch norm."""
-        z = z.to(self.device)
-        with no_grad():
-            parts = [self.G(z[i : i + chunk], train=False).numpy() for i in range(0, len(z), chunk)]
-        return np.concatenate(parts)
+        return in_chunks(lambda part: self.G(part, train=False), z.to(self.device), chunk)
 
     def noise(self, n: int, rng: Rng) -> Tensor:
         """`noise`, where the networks are."""

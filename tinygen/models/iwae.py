@@ -37,9 +37,8 @@ from ..nn.init import Rng, glorot
 from ..ops import broadcast_to, logsumexp, mean, reshape, tanh
 from ..optim import Adam, Optimizer
 from ..prob import gaussian_log_density
-from .vae import RANGE, VAE, log_likelihood_given_z, posterior, reparameterise
-
-__all__ = ["IWAE", "RANGE", "IWAEs", "bound", "build", "log_likelihood", "log_weights", "mlp"]
+from .vae import RANGE as RANGE
+from .vae import VAE, log_likelihood_given_z, posterior, reparameterise
 
 
 def log_weights(

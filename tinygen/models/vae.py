@@ -35,7 +35,7 @@ import numpy as np
 from ..autodiff import grad
 from ..core import Tensor, no_grad, tensor
 from ..errors import UsageError
-from ..nn import Linear, Module, Sequential
+from ..nn import Linear, Module, Sequential, in_chunks
 from ..nn.init import Rng
 from ..ops import exp, mean, relu, reshape, sigmoid, split
 from ..optim import LBFGS, SGD, Adagrad, Adam, Optimizer, RMSProp
@@ -147,21 +147,11 @@ class VAE:
 
     def encode(self, x: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
         """The posterior's means μ of images x in [0, 1]: (N, d)."""
-        with no_grad():
-            means = [
-                posterior(self.encoder, self.tensor(x[i : i + chunk]))[0].numpy()
-                for i in range(0, len(x), chunk)
-            ]
-        return np.concatenate(means)
+        return in_chunks(lambda part: posterior(self.encoder, self.tensor(part))[0], x, chunk)
 
     def decode(self, z: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
         """The mean images x̂ in [0, 1] of latent points z (N, d): (N, H, W, C)."""
-        with no_grad():
-            images = [
-                sigmoid(self.decoder(self.tensor(z[i : i + chunk]))).numpy()
-                for i in range(0, len(z), chunk)
-            ]
-        return np.concatenate(images)
+        return in_chunks(lambda part: sigmoid(self.decoder(self.tensor(part))), z, chunk)
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """Mean images of n points drawn from the prior."""

@@ -2,7 +2,7 @@
 
 from . import init
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
-from .module import Module, Sequential
+from .module import Module, Sequential, in_chunks
 
 __all__ = [
     "BatchNorm",
@@ -12,5 +12,6 @@ __all__ = [
     "Linear",
     "Module",
     "Sequential",
+    "in_chunks",
     "init",
 ]

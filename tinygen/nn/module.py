@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import FLOATS, Tensor
+from ..core import FLOATS, Tensor, no_grad
 from ..device import Array, to_device, xp
 
 Train = bool | str | None
@@ -100,3 +100,9 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x, train=train) if isinstance(layer, Module) else layer(x)
         return x
+
+
+def in_chunks(f: Callable[[Any], Tensor], x: Any, chunk: int) -> np.ndarray[Any, Any]:
+    """f of all samples x (N, ...), `chunk` at a time and recording nothing, on the host."""
+    with no_grad():
+        return np.concatenate([f(x[i : i + chunk]).numpy() for i in range(0, len(x), chunk)])

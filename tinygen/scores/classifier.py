@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..autodiff import grad
-from ..core import no_grad, tensor
+from ..core import tensor
 from ..data import Dataset, scale
 from ..errors import UsageError
-from ..nn import Conv2d, Linear, Module, Sequential
+from ..nn import Conv2d, Linear, Module, Sequential, in_chunks
 from ..nn.init import Rng, he
 from ..ops import relu, reshape, softmax
 from ..optim import Adam
@@ -67,12 +67,7 @@ def train_classifier(
 
 def probabilities(net: Module, images: Any) -> np.ndarray[Any, Any]:
     """p(class | picture) of uint8 images (N, H, W, C): (N, classes)."""
-    with no_grad():
-        parts = [
-            softmax(net(tensor(scale(images[i : i + 500], -1, 1)))).numpy()
-            for i in range(0, len(images), 500)
-        ]
-    return np.concatenate(parts)
+    return in_chunks(lambda part: softmax(net(tensor(scale(part, -1, 1)))), images, 500)
 
 
 def judge(net: Module, images: Any) -> Verdict:
