@@ -1,4 +1,4 @@
-"""The WGANs' networks in torch, with the weights of ours."""
+"""The networks of the GAN and of the WGANs in torch, with the weights of ours."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from tinygen.models import wgan
 from tinygen.weights import to_torch
 
 
-def torch_networks(torch, arch):
+def torch_networks(torch, arch, *, critic):
+    """(G, D) in float64. critic: the WGANs', whose D sees each image alone, else the GAN's."""
     L = torch.nn
+    hidden, slope = (L.ReLU, 0.2) if critic else (L.Tanh, 0.01)  # of the fully connected ones
+    norms = (L.LayerNorm([64, 7, 7]), L.LayerNorm([256]))
+    norms = norms if critic else (L.BatchNorm2d(64), L.BatchNorm1d(256))
 
     class Images(L.Module):  # rows of features, as our NHWC reshape reads them
         def forward(self, z):
@@ -21,12 +25,12 @@ def torch_networks(torch, arch):
 
     if arch == "mlp":
         G = L.Sequential(
-            *(L.Linear(100, 256), L.ReLU(), L.Linear(256, 512), L.ReLU()),
+            *(L.Linear(100, 256), hidden(), L.Linear(256, 512), hidden()),
             *(L.Linear(512, 784), L.Tanh(), L.Unflatten(1, (1, 28, 28))),
         )
         D = L.Sequential(
-            *(Rows(), L.Linear(784, 512), L.LeakyReLU(0.2)),
-            *(L.Linear(512, 256), L.LeakyReLU(0.2), L.Linear(256, 1)),
+            *(Rows(), L.Linear(784, 512), L.LeakyReLU(slope)),
+            *(L.Linear(512, 256), L.LeakyReLU(slope), L.Linear(256, 1)),
         )
     else:
         G = L.Sequential(
@@ -37,8 +41,8 @@ def torch_networks(torch, arch):
         )
         D = L.Sequential(
             *(L.Conv2d(1, 32, 4, 2, 1), L.LeakyReLU(0.2)),
-            *(L.Conv2d(32, 64, 4, 2, 1, bias=False), L.LayerNorm([64, 7, 7]), L.LeakyReLU(0.2)),
-            *(Rows(), L.Linear(3136, 256, bias=False), L.LayerNorm([256]), L.LeakyReLU(0.2)),
+            *(L.Conv2d(32, 64, 4, 2, 1, bias=False), norms[0], L.LeakyReLU(0.2)),
+            *(Rows(), L.Linear(3136, 256, bias=False), norms[1], L.LeakyReLU(0.2)),
             L.Linear(256, 1),
         )
     return G.double(), D.double()
@@ -52,7 +56,7 @@ def twins(torch, arch):
     for network in ours:  # biases and norms that begin at 0 and 1 would hide mistakes
         for p in network.parameters():
             p.data += 0.1 * np.random.default_rng(p.size).standard_normal(p.shape)
-    theirs = torch_networks(torch, arch)
+    theirs = torch_networks(torch, arch, critic=True)
     for a, b in zip(ours, theirs, strict=True):
         state = {k: torch.from_numpy(v) for k, v in to_torch(a.state_dict()).items()}
         left = b.load_state_dict(state, strict=False)

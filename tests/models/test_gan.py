@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from by_hand import Affine, t
+from twins import same_gradients, torch_networks
 
 import tinygen as tg
 from tinygen.errors import UsageError
@@ -63,42 +64,6 @@ def test_logits_far_out_stay_finite():
 # --- one whole step against torch -----------------------------------------------------------------
 
 
-def torch_networks(torch, arch):
-    L = torch.nn
-
-    class Images(L.Module):  # rows of features, as our NHWC reshape reads them
-        def forward(self, z):
-            return z.view(-1, 7, 7, 64).permute(0, 3, 1, 2)
-
-    class Rows(L.Module):
-        def forward(self, x):
-            return x.permute(0, 2, 3, 1).reshape(len(x), -1)
-
-    if arch == "mlp":
-        G = L.Sequential(
-            *(L.Linear(100, 256), L.Tanh(), L.Linear(256, 512), L.Tanh()),
-            *(L.Linear(512, 784), L.Tanh(), L.Unflatten(1, (1, 28, 28))),
-        )
-        D = L.Sequential(
-            *(Rows(), L.Linear(784, 512), L.LeakyReLU(0.01)),
-            *(L.Linear(512, 256), L.LeakyReLU(0.01), L.Linear(256, 1)),
-        )
-    else:
-        G = L.Sequential(
-            *(L.Linear(100, 512, bias=False), L.BatchNorm1d(512), L.ReLU()),
-            *(L.Linear(512, 3136, bias=False), Images(), L.BatchNorm2d(64), L.ReLU()),
-            *(L.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), L.BatchNorm2d(32), L.ReLU()),
-            *(L.ConvTranspose2d(32, 1, 4, 2, 1), L.Tanh()),
-        )
-        D = L.Sequential(
-            *(L.Conv2d(1, 32, 4, 2, 1), L.LeakyReLU(0.2)),
-            *(L.Conv2d(32, 64, 4, 2, 1, bias=False), L.BatchNorm2d(64), L.LeakyReLU(0.2)),
-            *(Rows(), L.Linear(3136, 256, bias=False), L.BatchNorm1d(256), L.LeakyReLU(0.2)),
-            L.Linear(256, 1),
-        )
-    return G.double(), D.double()
-
-
 @pytest.mark.parametrize("loss", gan.LOSSES)
 @pytest.mark.parametrize("arch", gan.NETWORKS)
 def test_one_whole_step_equals_torch(arch, loss):
@@ -106,7 +71,7 @@ def test_one_whole_step_equals_torch(arch, loss):
     torch = pytest.importorskip("torch")
     model = gan.build({**CONFIG, "arch": arch, "loss": loss}, np.random.default_rng(5))
     G, D = model.G.astype(np.float64), model.D.astype(np.float64)
-    TG, TD = torch_networks(torch, arch)
+    TG, TD = torch_networks(torch, arch, critic=False)
     for ours, theirs in ((G, TG), (D, TD)):
         state = {k: torch.from_numpy(v) for k, v in to_torch(ours.state_dict()).items()}
         left = theirs.load_state_dict(state, strict=False)
@@ -115,12 +80,6 @@ def test_one_whole_step_equals_torch(arch, loss):
     opts = [tg.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (D, G)]
     t_opts = [torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (TD, TG)]
     F = torch.nn.functional
-
-    def same_gradients(net, gs, theirs):
-        named = zip(net.named_parameters(), gs, strict=True)
-        for key, g in to_torch({k: g.numpy() for k, g in named}).items():
-            want = theirs.get_parameter(key).grad.numpy()
-            np.testing.assert_allclose(g, want, rtol=1e-7, atol=1e-10, err_msg=key)
 
     V = gan.value(D, G, t(X), t(Z1)).V
     gs = tg.grad(-V, D.parameters())
