@@ -188,6 +188,13 @@ def multiplied(draw: st.DrawFn, vectors: bool = False) -> Call:
 
 
 @st.composite
+def dense(draw: st.DrawFn) -> Call:
+    *lead, i, o = draw(st.lists(st.integers(1, 4), min_size=3, max_size=4))
+    seed = draw(seeds)
+    return [_values(s, seed + j, "real") for j, s in enumerate(((*lead, i), (i, o), (o,)))], {}
+
+
+@st.composite
 def convolved(draw: st.DrawFn, given: str) -> Call:
     """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding."""
     n, c, o = (draw(st.integers(1, 2)) for _ in range(3))
@@ -270,6 +277,12 @@ CASES: dict[str, Case] = {
     "sigmoid": Case(elementwise.sigmoid, unary(), scipy.special.expit, lambda t, x: t.sigmoid(x)),
     "softplus": Case(
         elementwise.softplus, unary(), lambda x: np.log1p(np.exp(x)), lambda t, x: t.log1p(x.exp())
+    ),
+    "log_sigmoid": Case(
+        elementwise.log_sigmoid,
+        unary(),
+        scipy.special.log_expit,
+        lambda t, x: t.nn.functional.logsigmoid(x),
     ),
     "relu": Case(
         elementwise.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
@@ -403,6 +416,12 @@ CASES: dict[str, Case] = {
     # products
     "batched_matmul": Case(batched_matmul, multiplied(), np.matmul, lambda t, a, b: t.matmul(a, b)),
     "matmul": Case(tg.matmul, multiplied(vectors=True), np.matmul, lambda t, a, b: t.matmul(a, b)),
+    "linear": Case(
+        tg.linear,
+        dense(),
+        lambda x, w, b: np.matmul(x, w) + b,
+        lambda t, x, w, b: t.nn.functional.linear(x, w.T, b),
+    ),
     "conv2d": Case(tg.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
     "conv2d_input": Case(
         tg.conv2d_input, convolved("yw"), ref.conv2d_input, ref.torch_conv2d_input

@@ -67,7 +67,7 @@ class Optimizer:
             for block in self._blocks(arrays, lo, hi):
                 update(*block)
 
-        if on_cpu:
+        if on_cpu and size >= 2 * BLOCK:
             run(work, size, least=BLOCK)
         else:
             work(0, size)

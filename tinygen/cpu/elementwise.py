@@ -71,23 +71,40 @@ def sigmoid(x: Array) -> Array:
 
 
 def softplus(x: Array) -> Array:
-    """max(x, 0) + log(1 + e^-|x|), the rounding of u = 1 + e mended by (e - (u - 1)) / u."""
+    """max(x, 0) + log(1 + e^-|x|)."""
 
     def block(out: Array, x: Array) -> None:
-        e, t = (scratch(name, x.shape, x.dtype) for name in ("softplus e", "softplus t"))
-        np.abs(x, out=e)
-        np.negative(e, out=e)
-        np.exp(e, out=e)
-        np.add(e, 1, out=out)
-        np.subtract(out, 1, out=t)
-        np.subtract(e, t, out=e)
-        e /= out
-        np.log(out, out=out)
-        out += e
+        t = _log_1_plus_exp(out, x)
         np.maximum(x, 0, out=t)
         out += t
 
     return over(block, x)
+
+
+def log_sigmoid(x: Array) -> Array:
+    """min(x, 0) - log(1 + e^-|x|)."""
+
+    def block(out: Array, x: Array) -> None:
+        t = _log_1_plus_exp(out, x)
+        np.minimum(x, 0, out=t)
+        np.subtract(t, out, out=out)
+
+    return over(block, x)
+
+
+def _log_1_plus_exp(out: Array, x: Array) -> Array:
+    """Writes log(1 + e^-|x|), the rounding of u = 1 + e mended by (e - (u - 1)) / u; a scratch."""
+    e, t = (scratch(name, x.shape, x.dtype) for name in ("softplus e", "softplus t"))
+    np.abs(x, out=e)
+    np.negative(e, out=e)
+    np.exp(e, out=e)
+    np.add(e, 1, out=out)
+    np.subtract(out, 1, out=t)
+    np.subtract(e, t, out=e)
+    e /= out
+    np.log(out, out=out)
+    out += e
+    return t
 
 
 def leaky_relu(x: Array, *, slope: float) -> Array:

@@ -15,7 +15,7 @@ The second form has the same fixed point, but strong gradients where D is sure t
 
 Our D returns the logit a, with D(x) = σ(a), so that both logarithms are exact where σ saturates:
 
-    log D = -softplus(-a)          log(1 - D) = -softplus(a)
+    log D = log σ(a)          log(1 - D) = log σ(-a)          log σ(a) = -softplus(-a)
 
 Images are (N, H, W, C) in [-1, 1] (`RANGE`), as G ends in tanh; z is (N, 100).
 """
@@ -34,7 +34,7 @@ from ..core import Tensor, no_grad, tensor
 from ..errors import UsageError
 from ..nn import Linear, Module, Sequential, in_chunks
 from ..nn.init import Rng
-from ..ops import leaky_relu, mean, reshape, sigmoid, softplus, tanh
+from ..ops import leaky_relu, log_sigmoid, mean, reshape, sigmoid, tanh
 from ..optim import Adam, Optimizer
 from .dcgan import LATENT, dcgan
 
@@ -44,12 +44,12 @@ LOSSES = ("non-saturating", "saturating")
 
 def log_D(a: Tensor) -> Tensor:
     """log D = log σ(a)."""
-    return -softplus(-a)
+    return log_sigmoid(a)
 
 
 def log_1_minus_D(a: Tensor) -> Tensor:
-    """log(1 - D) = log(1 - σ(a))."""
-    return -softplus(a)
+    """log(1 - D) = log(1 - σ(a)) = log σ(-a)."""
+    return log_sigmoid(-a)
 
 
 class Value(NamedTuple):

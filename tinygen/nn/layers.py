@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor, tensor
-from ..ops import batch_norm, conv2d, conv2d_input, layer_norm
+from ..ops import batch_norm, conv2d, conv2d_input, layer_norm, linear
 from ..ops.conv import Pair, conv_transpose_shape, pair
 from ..ops.elementwise import sqrt
 from .init import Init, Rng, fan_in_uniform
@@ -26,8 +26,7 @@ class Linear(Module):
         self.bias = _parameter(np.zeros(o)) if bias else None
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
-        y = x @ self.weight
-        return y if self.bias is None else y + self.bias
+        return x @ self.weight if self.bias is None else linear(x, self.weight, self.bias)
 
 
 class _Convolution(Module):

@@ -3,7 +3,7 @@
 elementwise  add sub mul div neg power exp log … relu maximum where
 shape        reshape transpose broadcast_to concatenate pad indexing
 reduce       sum mean var max logsumexp softmax norm
-matmul       matmul
+matmul       matmul linear
 conv         conv2d conv2d_input conv2d_weight
 norm         batch_norm layer_norm
 resample     upsample2 avg_pool2
@@ -26,6 +26,7 @@ from .elementwise import (
     exp,
     leaky_relu,
     log,
+    log_sigmoid,
     maximum,
     minimum,
     mul,
@@ -40,7 +41,7 @@ from .elementwise import (
     tanh,
     where,
 )
-from .matmul import matmul
+from .matmul import linear, matmul
 from .norm import batch_norm, layer_norm
 from .reduce import log_softmax, logsumexp, max, mean, min, norm, softmax, sum, var
 from .resample import avg_pool2, upsample2
@@ -75,7 +76,9 @@ __all__ = [
     "flip",
     "layer_norm",
     "leaky_relu",
+    "linear",
     "log",
+    "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "matmul",
@@ -131,7 +134,7 @@ def _operators() -> None:
         "__getitem__": lambda self, key: index(self, key=_key(key)),
         "__iter__": lambda self: (self[i] for i in range(len(self))),
         "sum": lambda self, **how: sum(self, **how),
-        "mean": mean,
+        "mean": lambda self, **how: mean(self, **how),
         "reshape": reshape,
         "transpose": transpose,
         "T": property(transpose),

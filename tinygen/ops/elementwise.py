@@ -179,6 +179,18 @@ def softplus(x: Array) -> Array:
 
 softplus.cpu(cpu.softplus)
 softplus.vjp(x=lambda g, y, x: g * sigmoid(x))
+softplus.fast(x=lambda g, y, x: cpu.mul(g, cpu.sigmoid(x)))
+
+
+@primitive
+def log_sigmoid(x: Array) -> Array:
+    """log σ(x) = -softplus(-x), exact where σ rounds to 0 or 1; log σ' = σ(-x)."""
+    return -softplus.forward(-x)
+
+
+log_sigmoid.cpu(cpu.log_sigmoid)
+log_sigmoid.vjp(x=lambda g, y, x: g * sigmoid(-x))
+log_sigmoid.fast(x=lambda g, y, x: cpu.mul(g, cpu.sigmoid(np.asarray(-x))))
 
 
 @primitive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,38 @@ batched_matmul.fast(
     a=lambda g, y, a, b: summed(cpu.matmul(g, b.swapaxes(-1, -2)), a),
     b=lambda g, y, a, b: summed(cpu.matmul(a.swapaxes(-1, -2), g), b),
 )
+
+
+@primitive
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """x @ weight + bias, the dense layer: x (..., i), weight (i, o), bias (o,) -> (..., o)."""
+    return _linear(x, weight, bias, xp(x).matmul)
+
+
+def _linear(x: Array, weight: Array, bias: Array, product: Callable[..., Array]) -> Array:
+    if x.ndim < 2 or (x.shape[-1], *bias.shape) != weight.shape:
+        raise ValueError("wanted x (..., i) of 2 or more axes, weight (i, o) and bias (o,)")
+    y = product(x, weight)
+    y += bias
+    return y
+
+
+linear.cpu(lambda x, weight, bias: _linear(x, weight, bias, cpu.matmul))
+linear.vjp(
+    x=lambda g, y, x, weight, bias: g @ _swap(weight),
+    weight=lambda g, y, x, weight, bias: _swap(_rows(x)) @ _rows(g),
+    bias=lambda g, y, x, weight, bias: unbroadcast(g, bias),
+)
+linear.fast(
+    x=lambda g, y, x, weight, bias: cpu.matmul(g, weight.T),
+    weight=lambda g, y, x, weight, bias: cpu.matmul(_rows(x).T, _rows(g)),
+    bias=lambda g, y, x, weight, bias: summed(g, bias),
+)
+
+
+def _rows(x: Any) -> Any:
+    """(..., k) as (n, k)."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
 
 
 def matmul(a: Any, b: Any) -> Tensor:

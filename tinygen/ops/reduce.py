@@ -31,13 +31,36 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
 sum.vjp(x=lambda g, y, x, axis, keepdims: broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
 
 
-def mean(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+@primitive
+def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Σ x / n over the axes."""
-    x = lift(x)
-    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim, "mean"))
+    return _share(x, axis) * x.sum(axis=axis, keepdims=keepdims)
+
+
+def _share(x: Any, axis: Axes) -> float:
+    """1 / n."""
+    n = x.size if axis is None else math.prod(x.shape[i] for i in normal_axes(axis, x.ndim, "mean"))
     if n == 0:
-        raise ValueError(f"mean: wanted at least one number along axis {axis}, got {x.shape}")
-    return sum(x, axis=axis, keepdims=keepdims) * (1.0 / n)
+        raise ValueError("wanted at least one number along axis")
+    return 1.0 / n
+
+
+mean.vjp(
+    x=lambda g, y, x, axis, keepdims: broadcast_to(
+        spread(g * _share(x, axis), x, axis, keepdims), shape=x.shape
+    )
+)
+
+
+def _spread(g: Array, x: Array, axis: Axes, keepdims: bool) -> Array:
+    """`spread` and broadcast_to on NumPy arrays."""
+    if axis is not None and not keepdims:
+        g = np.expand_dims(g, axis)
+    return np.broadcast_to(g, x.shape)
+
+
+sum.fast(x=lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims))
+mean.fast(x=lambda g, y, x, axis, keepdims: _spread(g * _share(x, axis), x, axis, keepdims))
 
 
 def var(x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
