@@ -15,11 +15,13 @@ import numpy as np
 from .threads import count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
-SMALL, LARGE = 4_000_000, 32_000_000  # multiplications
+SMALL, LARGE = 1_000_000, 32_000_000  # multiplications
 
 
 def matmul(a: Array, b: Array) -> Array:
     """a @ b for (n, k) and (k, m); more axes as NumPy does them."""
+    if a.shape[-1] == 1:  # an outer product: BLAS takes ten times as long
+        return np.asarray(np.multiply(a, b))
     work = a.shape[-2] * a.shape[-1] * b.shape[-1]
     if work < SMALL // 8:  # BLAS takes one thread for these anyway
         return np.asarray(np.matmul(a, b))
