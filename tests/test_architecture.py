@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "tinygen"
 FLOORS = [
-    {"device", "errors", "version", "cpu"},
+    {"device", "errors", "version", "cpu", "cuda"},
     {"core", "primitive", "autodiff", "gradcheck"},
     {"ops"},
     {"nn", "optim", "prob", "weights"},

@@ -5,7 +5,7 @@
 >>> g, = tg.grad(tg.sum(tg.tanh(x) ** 2), [x])
 """
 
-from . import nn, optim, prob
+from . import cuda, nn, optim, prob
 from .autodiff import grad
 from .core import Tensor, from_dlpack, no_grad, tensor
 from .cpu.memory import keep_heap as _keep_heap
@@ -21,6 +21,7 @@ __all__ = [
     "DeviceError",
     "GradientMismatch",
     "Tensor",
+    "cuda",
     "from_dlpack",
     "grad",
     "gradcheck",

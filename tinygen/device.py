@@ -6,6 +6,7 @@ The only file that imports CuPy, and only when a CUDA array or device is asked f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,12 @@ def xp(array: Array) -> Any:
     """The module whose functions work on `array`: numpy (also for Python numbers) or cupy."""
     if isinstance(array, (np.ndarray, np.generic, int, float)):
         return np
-    return _cupy()
+    return cupy()
+
+
+def twins(cpu: Any, cuda: Any) -> Callable[[Array], Any]:
+    """f(x): which of two modules with the same functions works where the array x lives."""
+    return lambda x: cpu if isinstance(x, np.ndarray) else cuda
 
 
 def on_device(value: Any) -> bool:
@@ -40,7 +46,7 @@ def check_device(device: str) -> None:
     if device not in DEVICES:
         raise DeviceError(f"device: wanted one of {', '.join(DEVICES)}, got {device!r}")
     if device == "cuda":
-        _cupy()
+        cupy()
 
 
 def to_device(array: Array, device: str) -> Array:
@@ -48,7 +54,7 @@ def to_device(array: Array, device: str) -> Array:
     check_device(device)
     if device_of(array) == device:
         return array
-    return array.get() if device == "cpu" else _cupy().asarray(array)
+    return array.get() if device == "cpu" else cupy().asarray(array)
 
 
 def from_dlpack_array(source: Any) -> Array:
@@ -56,10 +62,11 @@ def from_dlpack_array(source: Any) -> Array:
     if not hasattr(source, "__dlpack_device__"):
         raise TypeError(f"from_dlpack: wanted an array with DLPack, got {type(source).__name__}")
     host = source.__dlpack_device__()[0] in (1, 3, 11)  # host memory: plain, CUDA's, ROCm's
-    return (np if host else _cupy()).from_dlpack(source)
+    return (np if host else cupy()).from_dlpack(source)
 
 
-def _cupy() -> Any:
+def cupy() -> Any:
+    """The module. Raises DeviceError if it is not installed, or finds no GPU."""
     try:
         import cupy  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from .core import FLOATS, Node, Tensor, raw, recording, tensor
+from .cuda.launch import count
 from .device import Array, DeviceError, device_of, on_device
 
 
@@ -39,7 +40,8 @@ class Primitive:
         self.required = self.static - self.defaults.keys()
         self.rules: dict[str, Callable[..., Any]] = {}
         self.fast_rules: dict[str, Callable[..., Any]] = {}
-        self.tuned: Callable[..., Array] | None = None
+        self.tuned: Callable[..., Array] | None = None  # the forward on NumPy arrays
+        self.kernel: Callable[..., Array] | None = None  # and on CuPy's
         self.registry[self.name] = self
 
     def vjp(self, **rules: Callable[..., Tensor]) -> None:
@@ -54,8 +56,26 @@ class Primitive:
         self.tuned = forward
         return forward
 
+    def cuda(self, forward: Callable[..., Array]) -> Callable[..., Array]:
+        """Sets what computes the same on CuPy arrays, by a kernel of ours; also as a decorator."""
+        self.kernel = forward
+        return forward
+
+    def array(self, *arrays: Any, **params: Any) -> Array:
+        """The op on arrays, computed where the first one lives as it is on Tensors, unchecked."""
+        y = self._on(type(arrays[0]))(*arrays, **{**self.defaults, **params})
+        return np.asarray(y) if isinstance(y, np.generic) else y
+
+    def _on(self, kind: type) -> Callable[..., Array]:
+        """What computes arrays of this type."""
+        if kind is np.ndarray:
+            return self.tuned or self.forward
+        if self.kernel is None:
+            count(f"cupy/{self.name}")
+        return self.kernel or self.forward
+
     def fast(self, **rules: Callable[..., Array]) -> None:
-        """Sets, per argument, the same gradient on NumPy arrays, used when no graph is recorded.
+        """Sets, per argument, the same gradient on arrays, used when no graph is recorded.
 
         Called as (g, y, *args, saved=, **params), `saved` only if the forward takes it.
         """
@@ -83,7 +103,7 @@ class Primitive:
                 if type(a) is Tensor and a.requires_grad:
                     recorded = True
         saved: dict[str, Any] | None = {} if self.keeps and recorded else None
-        forward = self.tuned if self.tuned is not None and kind is np.ndarray else self.forward
+        forward = self._on(kind)
         try:
             if self.keeps:
                 y = forward(*arrays, saved=saved, **params)
@@ -162,7 +182,7 @@ class Primitive:
         name = self.args[i] if self.star is None else self.star
         index = () if self.star is None else (i,)
         fast = None if recording.on else self.fast_rules.get(name)
-        if fast is not None and isinstance(g.data, np.ndarray):
+        if fast is not None:
             kept = {"saved": node.saved} if self.keeps else {}
             arrays = [raw(a) for a in args]
             return Tensor(fast(*index, g.data, y.data, *arrays, **kept, **node.params))

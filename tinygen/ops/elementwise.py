@@ -14,9 +14,12 @@ import numpy as np
 
 from ..core import Tensor, raw, tensor
 from ..cpu import elementwise as cpu
-from ..device import Array, xp
+from ..cuda import elementwise as cuda
+from ..device import Array, twins, xp
 from ..primitive import primitive
 from .shape import summed, unbroadcast
+
+on = twins(cpu, cuda)
 
 
 @primitive
@@ -26,8 +29,19 @@ def add(a: Array, b: Array) -> Array:
 
 
 add.cpu(cpu.add)
+add.cuda(cuda.add)
 add.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(g, b))
 add.fast(a=lambda g, y, a, b: summed(g, a), b=lambda g, y, a, b: summed(g, b))
+
+
+@primitive
+def neg(x: Array) -> Array:
+    """-x."""
+    return -x
+
+
+neg.cuda(cuda.neg)
+neg.vjp(x=lambda g, y, x: -g)
 
 
 @primitive
@@ -37,8 +51,9 @@ def sub(a: Array, b: Array) -> Array:
 
 
 sub.cpu(cpu.sub)
+sub.cuda(cuda.sub)
 sub.vjp(a=lambda g, y, a, b: unbroadcast(g, a), b=lambda g, y, a, b: unbroadcast(-g, b))
-sub.fast(a=lambda g, y, a, b: summed(g, a), b=lambda g, y, a, b: summed(-g, b))
+sub.fast(a=lambda g, y, a, b: summed(g, a), b=lambda g, y, a, b: summed(neg.array(g), b))
 
 
 @primitive
@@ -48,9 +63,11 @@ def mul(a: Array, b: Array) -> Array:
 
 
 mul.cpu(cpu.mul)
+mul.cuda(cuda.mul)
 mul.vjp(a=lambda g, y, a, b: unbroadcast(g * b, a), b=lambda g, y, a, b: unbroadcast(g * a, b))
 mul.fast(
-    a=lambda g, y, a, b: summed(cpu.mul(g, b), a), b=lambda g, y, a, b: summed(cpu.mul(g, a), b)
+    a=lambda g, y, a, b: summed(mul.array(g, b), a),
+    b=lambda g, y, a, b: summed(mul.array(g, a), b),
 )
 
 
@@ -61,6 +78,7 @@ def div(a: Array, b: Array) -> Array:
 
 
 div.cpu(cpu.div)
+div.cuda(cuda.div)
 div.vjp(
     a=lambda g, y, a, b: unbroadcast(g / b, a),
     b=lambda g, y, a, b: unbroadcast(-g * y / b, b),
@@ -68,18 +86,12 @@ div.vjp(
 
 
 @primitive
-def neg(x: Array) -> Array:
-    """-x."""
-    return -x
-
-
-neg.vjp(x=lambda g, y, x: -g)
-
-
-@primitive
 def power(x: Array, p: Array) -> Array:
     """x ** p. The derivative by p takes log x, and is 0 where x = 0."""
     return x**p
+
+
+power.cuda(cuda.power)
 
 
 def _power_x(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
@@ -106,6 +118,7 @@ def exp(x: Array) -> Array:
 
 
 exp.cpu(cpu.exp)
+exp.cuda(cuda.exp)
 exp.vjp(x=lambda g, y, x: g * y)
 
 
@@ -115,6 +128,7 @@ def log(x: Array) -> Array:
     return xp(x).log(x)
 
 
+log.cuda(cuda.log)
 log.vjp(x=lambda g, y, x: g / x)
 
 
@@ -124,6 +138,7 @@ def sqrt(x: Array) -> Array:
     return xp(x).sqrt(x)
 
 
+sqrt.cuda(cuda.sqrt)
 sqrt.vjp(x=lambda g, y, x: g / (2.0 * y))
 
 
@@ -133,6 +148,7 @@ def abs(x: Array) -> Array:
     return xp(x).abs(x)
 
 
+abs.cuda(cuda.abs)
 abs.vjp(x=lambda g, y, x: g * xp(x.data).sign(x.data))
 
 
@@ -142,6 +158,7 @@ def sign(x: Array) -> Array:
     return xp(x).sign(x)
 
 
+sign.cuda(cuda.sign)
 sign.vjp(x=lambda g, y, x: g * 0.0)
 
 
@@ -152,8 +169,9 @@ def tanh(x: Array) -> Array:
 
 
 tanh.cpu(cpu.tanh)
+tanh.cuda(cuda.tanh)
 tanh.vjp(x=lambda g, y, x: g * (1.0 - y * y))
-tanh.fast(x=lambda g, y, x: cpu.tanh_grad(g, y))
+tanh.fast(x=lambda g, y, x: on(g).tanh_grad(g, y))
 
 
 @primitive
@@ -164,8 +182,9 @@ def sigmoid(x: Array) -> Array:
 
 
 sigmoid.cpu(cpu.sigmoid)
+sigmoid.cuda(cuda.sigmoid)
 sigmoid.vjp(x=lambda g, y, x: g * (y * (1.0 - y)))
-sigmoid.fast(x=lambda g, y, x: cpu.sigmoid_grad(g, y))
+sigmoid.fast(x=lambda g, y, x: on(g).sigmoid_grad(g, y))
 
 
 @primitive
@@ -178,8 +197,9 @@ def softplus(x: Array) -> Array:
 
 
 softplus.cpu(cpu.softplus)
+softplus.cuda(cuda.softplus)
 softplus.vjp(x=lambda g, y, x: g * sigmoid(x))
-softplus.fast(x=lambda g, y, x: cpu.mul(g, cpu.sigmoid(x)))
+softplus.fast(x=lambda g, y, x: mul.array(g, sigmoid.array(x)))
 
 
 @primitive
@@ -189,8 +209,9 @@ def log_sigmoid(x: Array) -> Array:
 
 
 log_sigmoid.cpu(cpu.log_sigmoid)
+log_sigmoid.cuda(cuda.log_sigmoid)
 log_sigmoid.vjp(x=lambda g, y, x: g * sigmoid(-x))
-log_sigmoid.fast(x=lambda g, y, x: cpu.mul(g, cpu.sigmoid(np.asarray(-x))))
+log_sigmoid.fast(x=lambda g, y, x: mul.array(g, sigmoid.array(neg.array(x))))
 
 
 @primitive
@@ -200,8 +221,9 @@ def relu(x: Array) -> Array:
 
 
 relu.cpu(lambda x: cpu.leaky_relu(x, slope=0.0))
+relu.cuda(lambda x: cuda.leaky_relu(x, slope=0.0))
 relu.vjp(x=lambda g, y, x: g * (x.data > 0))
-relu.fast(x=lambda g, y, x: cpu.leaky_relu_grad(g, x, slope=0.0))
+relu.fast(x=lambda g, y, x: on(g).leaky_relu_grad(g, x, slope=0.0))
 
 
 @primitive
@@ -216,10 +238,11 @@ def _check_slope(slope: float) -> None:
         raise ValueError("wanted 0 <= slope < 1")
 
 
+@leaky_relu.cuda
 @leaky_relu.cpu
 def _leaky_relu(x: Array, *, slope: float) -> Array:
     _check_slope(slope)
-    return cpu.leaky_relu(x, slope=slope)
+    return on(x).leaky_relu(x, slope=slope)
 
 
 def _leaky_scale(x: Array, slope: float) -> Array:
@@ -227,7 +250,7 @@ def _leaky_scale(x: Array, slope: float) -> Array:
 
 
 leaky_relu.vjp(x=lambda g, y, x, slope: g * _leaky_scale(x.data, slope))
-leaky_relu.fast(x=lambda g, y, x, slope: cpu.leaky_relu_grad(g, x, slope=slope))
+leaky_relu.fast(x=lambda g, y, x, slope: on(g).leaky_relu_grad(g, x, slope=slope))
 
 
 @primitive
@@ -236,10 +259,16 @@ def maximum(a: Array, b: Array) -> Array:
     return xp(a).maximum(a, b)
 
 
+maximum.cuda(cuda.maximum)
+
+
 @primitive
 def minimum(a: Array, b: Array) -> Array:
     """The smaller of a and b; at a tie each gets half the gradient."""
     return xp(a).minimum(a, b)
+
+
+minimum.cuda(cuda.minimum)
 
 
 def _share(winner: Any, loser: Any, dtype: Any) -> Array:
@@ -266,18 +295,20 @@ def clip(x: Array, *, low: float, high: float) -> Array:
     return xp(x).clip(x, low, high)
 
 
+clip.cuda(cuda.clip)
 clip.vjp(x=lambda g, y, x, low, high: g * ((x.data >= low) & (x.data <= high)))
 
 
 @primitive(shown="where")
 def select(a: Array, b: Array, *, mask: Array) -> Array:
     """a where mask, b elsewhere; see `where`."""
-    return xp(mask).where(mask, a, b)
+    m = xp(a if hasattr(a, "dtype") else b)
+    return m.where(m.asarray(mask), a, b)
 
 
 select.vjp(
-    a=lambda g, y, a, b, mask: unbroadcast(g * mask, a),
-    b=lambda g, y, a, b, mask: unbroadcast(g * ~mask, b),
+    a=lambda g, y, a, b, mask: unbroadcast(g * xp(g.data).asarray(mask), a),
+    b=lambda g, y, a, b, mask: unbroadcast(g * xp(g.data).asarray(~mask), b),
 )
 
 

@@ -33,8 +33,8 @@ batched_matmul.vjp(
     b=lambda g, y, a, b: unbroadcast(_swap(a) @ g, b),
 )
 batched_matmul.fast(
-    a=lambda g, y, a, b: summed(cpu.matmul(g, b.swapaxes(-1, -2)), a),
-    b=lambda g, y, a, b: summed(cpu.matmul(a.swapaxes(-1, -2), g), b),
+    a=lambda g, y, a, b: summed(batched_matmul.array(g, b.swapaxes(-1, -2)), a),
+    b=lambda g, y, a, b: summed(batched_matmul.array(a.swapaxes(-1, -2), g), b),
 )
 
 
@@ -59,8 +59,8 @@ linear.vjp(
     bias=lambda g, y, x, weight, bias: unbroadcast(g, bias),
 )
 linear.fast(
-    x=lambda g, y, x, weight, bias: cpu.matmul(g, weight.T),
-    weight=lambda g, y, x, weight, bias: cpu.matmul(_rows(x).T, _rows(g)),
+    x=lambda g, y, x, weight, bias: batched_matmul.array(g, weight.T),
+    weight=lambda g, y, x, weight, bias: batched_matmul.array(_rows(x).T, _rows(g)),
     bias=lambda g, y, x, weight, bias: summed(g, bias),
 )
 

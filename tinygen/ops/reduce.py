@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Tensor
 from ..device import Array, xp
 from ..primitive import primitive
-from .elementwise import exp, sqrt, where
+from .elementwise import exp, mul, sqrt, where
 from .shape import Axes, broadcast_to, lift, normal_axes
 
 
@@ -53,14 +53,16 @@ mean.vjp(
 
 
 def _spread(g: Array, x: Array, axis: Axes, keepdims: bool) -> Array:
-    """`spread` and broadcast_to on NumPy arrays."""
+    """`spread` and broadcast_to on arrays."""
     if axis is not None and not keepdims:
-        g = np.expand_dims(g, axis)
-    return np.broadcast_to(g, x.shape)
+        g = xp(g).expand_dims(g, axis)
+    return xp(g).broadcast_to(g, x.shape)
 
 
 sum.fast(x=lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims))
-mean.fast(x=lambda g, y, x, axis, keepdims: _spread(g * _share(x, axis), x, axis, keepdims))
+mean.fast(
+    x=lambda g, y, x, axis, keepdims: _spread(mul.array(g, _share(x, axis)), x, axis, keepdims)
+)
 
 
 def var(x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Tensor:

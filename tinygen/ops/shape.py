@@ -107,8 +107,8 @@ def unbroadcast(g: Tensor, like: Tensor) -> Tensor:
 
 
 def summed(g: Array, like: Array) -> Array:
-    """`unbroadcast` on NumPy arrays, for fast rules."""
-    return g if g.shape == like.shape else _sum_to(g, shape=like.shape)
+    """`unbroadcast` on arrays, for fast rules."""
+    return g if g.shape == like.shape else sum_to.array(g, shape=like.shape)
 
 
 @primitive(shown="concatenate")

@@ -1,0 +1,63 @@
+"""Every op on the device: its values, and all its gradients, are the CPU's."""
+
+import numpy as np
+import pytest
+from cases import CASES
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tinygen as tg
+from tinygen.primitive import Primitive
+
+TOLERANCE = {np.float32: 1e-4, np.float64: 1e-10}
+KERNELS = [n for n, p in Primitive.registry.items() if n in CASES and p.kernel]
+few = settings(max_examples=10, suppress_health_check=list(HealthCheck))
+
+
+def same(found, wanted, dtype):
+    assert found.device == "cuda" and found.dtype == dtype and found.shape == wanted.shape
+    rtol = TOLERANCE[dtype]
+    scale = 1 + np.max(np.abs(wanted.numpy()), initial=0)
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=rtol, atol=rtol * scale)
+
+
+def on(device, arrays, dtype):
+    return [tg.tensor(a, dtype=dtype, device=device, requires_grad=True) for a in arrays]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", CASES)
+@few
+@given(data=st.data())
+def test_values_and_gradients_are_the_cpus(name, dtype, data):
+    case = CASES[name]
+    arrays, params = data.draw(case.calls)
+    turned = data.draw(st.booleans())  # transposed views
+    arrays = [a.T for a in arrays] if turned else arrays
+    results = []
+    for device in ("cuda", "cpu"):
+        xs = on(device, arrays, dtype)
+        y = case.op(*(x.T for x in xs) if turned else xs, **params)
+        c = tg.tensor(np.random.default_rng(0).standard_normal(y.shape), dtype=dtype, device=device)
+        fast = tg.grad(y, xs, c, retain_graph=True, allow_unused=True)
+        first = tg.grad(y, xs, c, create_graph=True, allow_unused=True)
+        found = [y, *fast, *first]
+        again = sum(tg.sum(g * g) for g in first)
+        if again.requires_grad:
+            found += tg.grad(again, xs, allow_unused=True)
+        results.append(found)
+    for found, wanted in zip(*results, strict=True):
+        same(found, wanted, dtype)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@few
+@given(data=st.data())
+def test_an_op_with_a_kernel_runs_it_and_nothing_else(name, data):
+    arrays, params = data.draw(CASES[name].calls)
+    xs = on("cuda", arrays, np.float32)
+    tg.cuda.kernels_used(reset=True)
+    y = CASES[name].op(*xs, **params)
+    used = tg.cuda.kernels_used()
+    assert not any(n.startswith("cupy/") for n in used), used
+    assert used or y.size == 0

@@ -1,0 +1,99 @@
+"""Elementwise ops on the GPU: kernels/elementwise.cu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..device import Array
+from .launch import blocks, dense, empty, launch
+
+DIMS = 4  # of the kernels with broadcasting
+
+
+def mapped(name: str, *arrays: Array, numbers: tuple[float, ...] = ()) -> Array:
+    """The kernel on arrays of one shape, then numbers -> an array like them."""
+    arrays = tuple(map(dense, arrays))
+    y = empty(arrays[0].shape, arrays[0].dtype)
+    launch(f"elementwise/{name}", blocks(y.size, 1024), *arrays, y, y.size, *map(float, numbers))
+    return y
+
+
+def binary(name: str) -> Callable[..., Array]:
+    """a and b, which broadcast; one of them may be a number."""
+
+    def apply(a: Any, b: Any) -> Array:
+        if isinstance(b, (int, float)):
+            return mapped(f"{name}_number", a, numbers=(b,))
+        if isinstance(a, (int, float)):
+            return mapped(f"number_{name}", b, numbers=(a,))
+        if a.shape == b.shape:
+            return mapped(name, a, b)
+        return _broadcast(name, a, b)
+
+    return apply
+
+
+def _broadcast(name: str, a: Array, b: Array) -> Array:
+    a, b = dense(a), dense(b)
+    shape = np.broadcast_shapes(a.shape, b.shape)
+    y = empty(shape, a.dtype)
+    sizes, steps_a, steps_b = collapsed(shape, a.shape, b.shape)
+    where = (*sizes, *steps_a, *steps_b)
+    launch(f"elementwise/{name}_broadcast", blocks(y.size), a, b, y, y.size, *where)
+    return y
+
+
+def collapsed(shape: tuple[int, ...], *shapes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The fewest axes that describe how contiguous arrays broadcast to shape, in DIMS of them.
+
+    Returns the axes' sizes, then for each array its steps along them in entries, 0 where it
+    repeats. Raises ValueError if more than DIMS are needed.
+    """
+    padded = [(1,) * (len(shape) - len(s)) + s for s in shapes]
+    axes: list[tuple[int, tuple[bool, ...]]] = []  # size, which arrays go along
+    for i, n in enumerate(shape):
+        along = tuple(s[i] != 1 for s in padded)
+        if n == 1:
+            continue
+        if axes and axes[-1][1] == along:
+            axes[-1] = (axes[-1][0] * n, along)
+        else:
+            axes.append((n, along))
+    if len(axes) > DIMS:
+        raise ValueError(f"wanted broadcasting along at most {DIMS} groups of axes, got {shapes}")
+    axes = [(1, (False,) * len(shapes))] * (DIMS - len(axes)) + axes
+    steps = []
+    for k in range(len(shapes)):
+        step, found = 1, []
+        for n, along in reversed(axes):
+            found.append(step if along[k] else 0)
+            step *= n if along[k] else 1
+        steps.append(tuple(reversed(found)))
+    return (tuple(n for n, _ in axes), *steps)
+
+
+add, sub, mul, div = (binary(n) for n in ("add", "sub", "mul", "div"))
+power, maximum, minimum = (binary(n) for n in ("power", "maximum", "minimum"))
+neg, exp, log, sqrt = (partial(mapped, n) for n in ("neg", "exp", "log", "sqrt"))
+abs, sign, tanh, sigmoid = (partial(mapped, n) for n in ("abs", "sign", "tanh", "sigmoid"))
+softplus, log_sigmoid = (partial(mapped, n) for n in ("softplus", "log_sigmoid"))
+tanh_grad, sigmoid_grad = (partial(mapped, n) for n in ("tanh_grad", "sigmoid_grad"))
+
+
+def clip(x: Array, *, low: float, high: float) -> Array:
+    """x limited to [low, high]."""
+    return mapped("clip", x, numbers=(low, high))
+
+
+def leaky_relu(x: Array, *, slope: float) -> Array:
+    """x where x > 0, slope · x elsewhere."""
+    return mapped("leaky_relu", x, numbers=(slope,))
+
+
+def leaky_relu_grad(g: Array, x: Array, slope: float) -> Array:
+    """g where x > 0, slope · g elsewhere."""
+    return mapped("leaky_relu_grad", g, x, numbers=(slope,))

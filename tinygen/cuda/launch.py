@@ -1,0 +1,130 @@
+"""Kernels from kernels/*.cu: compiled at first use, for float and for double, launched checked.
+
+CuPy hands a kernel the bare pointers of whatever arrays it gets; a wrong dtype or a strided view
+would be read as other numbers. So `launch` takes no array that a kernel cannot read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..device import Array, cupy
+
+THREADS = 256  # of a block, where a kernel's comment says nothing else
+MOST_BLOCKS = 65_535  # of a grid-stride loop
+OPTIONS = ("-std=c++17",)
+REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+LIMIT = 2**31  # kernels count in int
+
+_used: Counter[str] = Counter()
+
+
+def kernels_used(*, reset: bool = False) -> dict[str, int]:
+    """How often each kernel was launched in this process, by name: "conv/conv2d".
+
+    "cupy/pad" is an op without a kernel of ours, which CuPy's functions computed.
+    """
+    found = dict(_used)
+    if reset:
+        _used.clear()
+    return found
+
+
+def count(name: str) -> None:
+    """Notes one use, for `kernels_used`."""
+    _used[name] += 1
+
+
+def folder() -> Path:
+    """Where the .cu files are: in the wheel beside this package, in the repository at the top."""
+    inside = Path(__file__).parents[1] / "kernels"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "kernels"
+
+
+def source(stem: str) -> str:
+    """kernels/<stem>.cu with what it includes, as one text: CuPy's cache does not see headers."""
+    return _joined(f"{stem}.cu", {})
+
+
+def _joined(name: str, seen: dict[str, None]) -> str:
+    """A file's text, in which the first #include "…" of each header is that header's text."""
+    lines = [f'#line 1 "{name}"']
+    for i, line in enumerate((folder() / name).read_text(encoding="utf-8").splitlines()):
+        header = re.fullmatch(r'#include "(.+)"', line)
+        if header is None:
+            lines.append(line)
+        elif header[1] not in seen:
+            seen[header[1]] = None
+            lines += [_joined(header[1], seen), f'#line {i + 2} "{name}"']
+    return "\n".join(lines) + "\n"
+
+
+@cache
+def _module(stem: str, dtype: Any) -> Any:
+    return cupy().RawModule(code=source(stem), options=(*OPTIONS, f"-DREAL={REALS[dtype]}"))
+
+
+@cache
+def _kernel(stem: str, name: str, dtype: Any) -> Any:
+    return _module(stem, dtype).get_function(f"tg_{name}")
+
+
+def launch(
+    kernel: str,
+    grid: int | tuple[int, ...],
+    *args: Any,
+    block: int | tuple[int, ...] = THREADS,
+    shared: int = 0,
+) -> None:
+    """Runs the kernel "stem/name" on the current stream.
+
+    args: C-contiguous CuPy arrays; Python ints, which become `int`; Python floats, which become
+    REAL: float or double, as the first array of floats is. Raises ValueError for any other array,
+    or a number that does not fit. An empty grid runs nothing.
+    """
+    stem, _, name = kernel.partition("/")
+    arrays = [a for a in args if not isinstance(a, (int, float, np.generic))]
+    dtype = next(a.dtype for a in arrays if a.dtype.kind == "f")
+    for a in arrays:
+        if not a.flags.c_contiguous or (a.dtype.kind == "f" and a.dtype != dtype):
+            raise ValueError(
+                f"{kernel}: wanted contiguous arrays of {dtype}, got {a.dtype} {a.shape}, "
+                f"strides {a.strides}"
+            )
+        if a.size >= LIMIT:
+            raise ValueError(f"{kernel}: wanted fewer than 2**31 entries, got {a.shape}")
+    grid, block = (n if isinstance(n, tuple) else (n,) for n in (grid, block))
+    if 0 in grid:
+        return
+    _used[kernel] += 1
+    values = tuple(_value(kernel, a, dtype) for a in args)
+    _kernel(stem, name, dtype)(grid, block, values, shared_mem=shared)
+
+
+def _value(kernel: str, a: Any, dtype: Any) -> Any:
+    if isinstance(a, int):
+        if not -LIMIT <= a < LIMIT:
+            raise ValueError(f"{kernel}: wanted numbers below 2**31, got {a}")
+        return np.int32(a)
+    return dtype.type(a) if isinstance(a, float) else a
+
+
+def blocks(n: int, each: int = THREADS) -> int:
+    """How many blocks let each of n threads (or groups of `each` entries) do some of the work."""
+    return min(-(-n // each), MOST_BLOCKS)
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array on the device that a kernel is to fill."""
+    return cupy().empty(shape, dtype)
+
+
+def dense(x: Array) -> Array:
+    """x, copied by CuPy if it is a view that does not lie in one piece."""
+    return x if x.flags.c_contiguous else cupy().ascontiguousarray(x)
