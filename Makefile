@@ -1,5 +1,6 @@
 # Set-up and the two jobs: `make gan` trains and draws digits, `make test` proves the library.
 # Each makes its own virtual environment in .venv first. More flags: make gan ARGS="--epochs 1"
+# `make gpu` tests and measures on an NVIDIA GPU, with the python3 and CuPy that are there already.
 
 ARGS ?=
 ifeq ($(OS),Windows_NT)
@@ -10,13 +11,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 endif
 
-.PHONY: gan test lint clean
+.PHONY: gan test gpu lint clean
 
 gan: .venv/ready
 	$(BIN)/python examples/gan_mnist.py $(ARGS)
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest $(ARGS)
+
+gpu:
+	PYTHON=$(PYTHON) sh benchmarks/gpu.sh
 
 lint: .venv/ready-lint
 	$(BIN)/ruff check .

@@ -3,12 +3,15 @@
 Convolutions and products in GFLOP/s, beside the rate of a large matrix product; everything else in
 GB/s of the arrays that it must read and write once, beside that of copying memory. Gradients are
 the fast rules, as training runs them.
+
+--device cuda: the kernels, beside what the GPU reaches and beside torch's (ops_cuda.py).
 """
 
 import argparse
 from pathlib import Path
 
 import numpy as np
+import ops_cuda
 from train_step import machine
 from worker import timed as median_ms
 
@@ -30,9 +33,15 @@ HOW = {"stride": 2, "padding": 1}
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--batch", type=int, default=64)
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--batch", type=int, help="default: 64, or 256 on cuda")
+    p.add_argument("--megabytes", type=float, default=128, help="of an array (cuda)")
     p.add_argument("--json", type=Path, help="write results here")
     options = p.parse_args()
+    options.batch = options.batch or {"cpu": 64, "cuda": 256}[options.device]
+    if options.device == "cuda":
+        ops_cuda.main(options)
+        return
     flops, bandwidth = gemm_rate(), copy_rate()
     print(
         f"ceilings: GEMM {flops:.0f} GFLOP/s, copy {bandwidth:.1f} GB/s, {threads.count()} threads"

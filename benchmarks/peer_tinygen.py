@@ -1,8 +1,11 @@
 """tinygen's training steps: the models as users train them. See work.py."""
 
+import cudatime
 import numpy as np
 from work import ADAM, EPS
 
+import tinygen as tg
+from tinygen import device as devices
 from tinygen.models import aae, dcgan, gan, vae, wgan_gp
 from tinygen.optim import Adam
 
@@ -30,10 +33,10 @@ class Given:
     random = standard_normal
 
 
-def build(step, rng):
+def build(step, rng, device):
     """The model, with its own Adams set to this comparison's numbers."""
     shape, (lr, *betas) = (28, 28, 1), ADAM[step]
-    common = {"shape": shape, "device": "cpu", "lr": lr}
+    common = {"shape": shape, "device": device, "lr": lr}
     if step == "vae":
         how = {"latent": 2, "observation": "gaussian", "s": 0.1, "optimizer": "adam"}
         model = vae.build({**common, **how}, rng)
@@ -41,10 +44,11 @@ def build(step, rng):
         how = {"prior": "gaussian", "labels": False, "classes": 10, "lr_game": lr}
         model = aae.build({**common, **how}, rng)
     elif step == "wgan_gp":
-        G, D = dcgan.dcgan(shape, rng, width=64, norm="layer")
+        G, D = (n.to(device) for n in dcgan.dcgan(shape, rng, width=64, norm="layer"))
         model = wgan_gp.WGANGP(G, D, Adam(G.parameters()), Adam(D.parameters()), n_critic=1)
     else:
-        G, D = gan.mlp(shape, rng) if step == "gan_mlp" else dcgan.dcgan(shape, rng, width=64)
+        nets = gan.mlp(shape, rng) if step == "gan_mlp" else dcgan.dcgan(shape, rng, width=64)
+        G, D = (n.to(device) for n in nets)
         model = gan.GAN(G, D, Adam(G.parameters()), Adam(D.parameters()))
     for name in ORDER[step]:
         opt = getattr(model, name)
@@ -53,12 +57,16 @@ def build(step, rng):
 
 
 class Peer:
-    def __init__(self, step, variant, weights, inputs):
-        self.model = build(step, np.random.default_rng(0))
+    """The inputs are on the device from the start, as the peers' are."""
+
+    def __init__(self, step, variant, weights, inputs, device="cpu"):
+        self.device = device
+        inputs = {name: tg.tensor(a, device=device).data for name, a in inputs.items()}
+        self.model = build(step, np.random.default_rng(0), device)
         for name, network in self.model.networks().items():
             for p, array in zip(network.parameters(), weights[name], strict=True):
                 assert p.shape == array.shape, (name, p.shape, array.shape)
-                p.data[...] = array
+                p.data[...] = tg.tensor(array, device=device).data
         self.order = ORDER[step]
         self.x = inputs["x"]
         noise = {"vae": ("eps",), "wgan_gp": ("z1", "eps", "z2")}.get(step, ("z1", "z2"))
@@ -69,6 +77,15 @@ class Peer:
 
     def step(self):
         return self.model.step(self.x, self.rng)
+
+    def synchronise(self):
+        if self.device == "cuda":
+            cudatime.synchronise(devices.cupy())
+
+    def memory(self):
+        """Peak bytes that CuPy's pool has taken of the GPU's memory."""
+        pool = getattr(devices.cupy(), "get_default_memory_pool", None)
+        return pool().total_bytes() if pool else 0
 
     def numbers(self):
         """A step's losses and gradients."""

@@ -1,13 +1,21 @@
 """PyTorch's training steps: eager (both memory formats) and torch.compile. See work.py.
 
 At its best: fused Adam, gradients by autograd.grad for the parameters that the step moves and no
-others, no graph of G where D learns, cross-entropies from logits.
+others, no graph of G where D learns, cross-entropies from logits. On CUDA: exact float32, as ours
+(no TF32), and cuDNN may try its algorithms before the first timed step.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from work import ADAM, EPS, LAMBDA, NETS, S
+
+
+def exact_float32():
+    """Exact float32 products, and the fastest of cuDNN's exact convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
 
 
 def apply(layers, params, x, stats=None):
@@ -87,8 +95,10 @@ def bias(image_out):
 
 
 class Peer:
-    def __init__(self, step, variant, weights, inputs):
-        self.variant = variant
+    def __init__(self, step, variant, weights, inputs, device="cpu"):
+        self.variant, self.device = variant, device
+        if device == "cuda":
+            exact_float32()
         self.nets = NETS[step]
         self.layouts = {n: layouts(layers) for n, layers in self.nets.items()}
         self.params = {
@@ -99,7 +109,11 @@ class Peer:
             for n, arrays in weights.items()
         }
         self.stats = {
-            n: [(torch.zeros(k[1]), torch.ones(k[1])) for k in layers if k[0] == "batch_norm"]
+            n: [
+                (torch.zeros(k[1], device=device), torch.ones(k[1], device=device))
+                for k in layers
+                if k[0] == "batch_norm"
+            ]
             for n, layers in self.nets.items()
         }
         self.inputs = {
@@ -113,13 +127,21 @@ class Peer:
         self.phases = phases(self, torch.compile if variant == "compile" else lambda f: f)
 
     def load(self, a):
-        t = torch.from_numpy(np.ascontiguousarray(a))
+        t = torch.from_numpy(np.ascontiguousarray(a)).to(self.device)
         if self.variant == "channels_last" and t.ndim == 4:
             t = t.contiguous(memory_format=torch.channels_last)
         return t
 
     def net(self, name, x, move=False):
         return apply(self.nets[name], self.params[name], x, self.stats[name] if move else None)
+
+    def synchronise(self):
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+    def memory(self):
+        """Peak bytes that torch's pool has taken of the GPU's memory."""
+        return torch.cuda.max_memory_reserved()
 
     def step(self):
         """One training step. Returns {name: loss} and {network: gradients}."""
@@ -141,7 +163,7 @@ class Peer:
         back = {}
         for key, gs in grads.items():
             pairs = [pair for name in key.split("+") for pair in self.layouts[name.split(":")[0]]]
-            back[key] = [b(g.numpy()) for (_, b), g in zip(pairs, gs, strict=True)]
+            back[key] = [b(g.cpu().numpy()) for (_, b), g in zip(pairs, gs, strict=True)]
         return {n: float(v.detach()) for n, v in losses.items()}, back
 
 

@@ -4,6 +4,9 @@ Forward, both players, gradients and optimisers, on one set of weights and noise
 is timed each peer's losses and gradients of the first step are compared with tinygen's. Then all
 run in processes of their own, by turns, one at a time; a ratio is taken in each round, and the
 median of the rounds' ratios counts. Memory is the peak above the level after import.
+
+--device cuda: tinygen and eager PyTorch on the GPU, both in exact float32 (no TF32), inputs
+there already; memory is what each one's pool has taken of the GPU's.
 """
 
 import argparse
@@ -19,16 +22,19 @@ import time
 from datetime import date
 from pathlib import Path
 
+import cudatime
 import numpy as np
 from matplotlib.figure import Figure
 from work import STEPS
 
 import tinygen
+from tinygen import device as devices
 from tinygen import plots
 from tinygen.weights import write_json
 
 HERE = Path(__file__).parent
 VARIANTS = {"tinygen": ("cpu",), "torch": ("eager", "channels_last", "compile"), "jax": ("jit",)}
+CUDA_VARIANTS = {"tinygen": ("cuda",), "torch": ("eager",)}
 INSTALL = {"torch": "pip install torch", "jax": "pip install jax"}
 # float32: of a loss; of a gradient's norm (or 5 % of its network's). The second player's gradient
 # comes after Adam's first step on the first's, which makes more of rounding errors.
@@ -38,10 +44,10 @@ LOSS, GRADIENT = 2e-3, 2e-2
 class Process:
     """A worker; see worker.py."""
 
-    def __init__(self, framework, variant, step, batch):
+    def __init__(self, framework, variant, step, batch, device="cpu"):
         self.framework, self.variant = framework, variant
         self.name = framework if framework == "tinygen" else f"{framework} {variant}"
-        command = [sys.executable, HERE / "worker.py", framework, variant, step, str(batch)]
+        command = [sys.executable, HERE / "worker.py", framework, variant, step, str(batch), device]
         where = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self.process = subprocess.Popen(
@@ -71,22 +77,34 @@ class Process:
 
 def main() -> None:
     options = parse()
-    peers = [p for p in options.peers if installed(p)]
+    if options.device == "cuda" and cudatime.cupy() is None:
+        return
+    peers = [p for p in options.peers if p in variants(options) and installed(p, options.device)]
     rows = []
     for batch in options.batch:
         for step in options.steps:
             rows += measure(step, batch, peers, options)
             show(rows[-1:] if not peers else [r for r in rows if r["step"] == step], batch)
+            if options.json:  # after each: what is done stays if time runs out
+                write(options, rows)
     if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_json(options.json, {"machine": machine(), "rows": rows})
-        chart(rows, options.json.with_suffix(".png"))
         print(options.json)
+
+
+def write(options, rows):
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    write_json(options.json, {"machine": machine(options.device), "rows": rows})
+    chart(rows, options.json.with_suffix(".png"))
+
+
+def variants(options):
+    """What runs on the device: {framework: its variants}."""
+    return VARIANTS if options.device == "cpu" else CUDA_VARIANTS
 
 
 def parse():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--device", choices=("cpu",), default="cpu")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--peers", type=words("torch", "jax"), default=["torch", "jax"], metavar="P,P")
     p.add_argument("--steps", type=words(*STEPS), default=list(STEPS), metavar="S,S")
     p.add_argument("--batch", type=numbers, default=[64], metavar="N,N", help="images a step")
@@ -117,24 +135,27 @@ def numbers(text):
     return found
 
 
-def installed(peer):
+def installed(peer, device):
     if importlib.util.find_spec(peer):
-        return True
+        if device == "cpu" or importlib.import_module(peer).cuda.is_available():
+            return True
+        print(f"{peer} finds no GPU, so it is left out: install its build for CUDA")
+        return False
     print(f"{peer} is not installed, so it is left out: {INSTALL[peer]}")
     return False
 
 
 def measure(step, batch, peers, options):
     """The rows of one step: tinygen against each variant of each peer."""
-    ours = Process("tinygen", "cpu", step, batch)
+    ours = Process("tinygen", options.device, step, batch, options.device)
     running = [ours]
     try:
         with tempfile.TemporaryDirectory() as folder:
             reference = first_step(ours, folder)
             for peer in peers:
-                for variant in VARIANTS[peer]:
+                for variant in variants(options)[peer]:
                     try:
-                        process = Process(peer, variant, step, batch)
+                        process = Process(peer, variant, step, batch, options.device)
                         check(reference, first_step(process, folder), f"{step}, {process.name}")
                         process.ask("warm 5")
                     except RuntimeError as error:  # as where torch.compile finds no C++ compiler
@@ -155,6 +176,7 @@ def measure(step, batch, peers, options):
         {
             "step": step,
             "batch": batch,
+            "device": options.device,
             "peer": p.framework,
             "variant": p.variant,
             "version": p.version,
@@ -203,7 +225,7 @@ def show(rows, batch):
             )
 
 
-def machine():
+def machine(device="cpu"):
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -211,11 +233,12 @@ def machine():
         model = named[0].split(":")[1].strip() if named else model
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = {k: v for k, v in os.environ.items() if k.endswith("_THREADS")}
+    gpu = cudatime.describe(devices.cupy()) if device == "cuda" else {}
     return {
         "cpu": model, "cores": cores, "system": platform.platform(),
         "python": platform.python_version(), "numpy": np.__version__,
         "tinygen": tinygen.__version__, "threads": threads or "each one's default",
-        "date": date.today().isoformat(),
+        "date": date.today().isoformat(), **gpu,
     }  # fmt: skip
 
 

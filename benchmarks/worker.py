@@ -3,7 +3,9 @@
 numbers FILE    one step from the first weights; losses and gradients go to FILE (.npz)
 warm N          N steps
 time SECONDS    steps for about so long -> the median milliseconds of a step
-memory          -> peak megabytes above the level after import
+memory          -> peak megabytes above the level after import (cuda: of the GPU's memory)
+
+On cuda, steps follow each other unwaited, and the clock is read when the GPU has done them all.
 """
 
 import importlib
@@ -19,12 +21,13 @@ from work import first_weights, inputs
 
 
 def main() -> None:
-    framework, variant, step, batch = sys.argv[1:]
+    framework, variant, step, batch, device = sys.argv[1:]
     module = importlib.import_module(f"peer_{framework}")
     weights, given = first_weights(step), inputs(step, int(batch))
     level = resident()
     reset_peak()
-    peer = module.Peer(step, variant, weights, given)
+    where = () if device == "cpu" else (device,)
+    peer = module.Peer(step, variant, weights, given, *where)
     answer("ready", version=version(framework))
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
@@ -36,11 +39,15 @@ def main() -> None:
         elif command == "warm":
             for _ in range(int(argument)):
                 peer.step()
+            if device != "cpu":
+                peer.synchronise()
             answer("warm")
         elif command == "time":
-            answer("timed", ms=timed(peer.step, float(argument)))
+            clock = timed if device == "cpu" else timed_unwaited(peer.synchronise)
+            answer("timed", ms=clock(peer.step, float(argument)))
         elif command == "memory":
-            answer("memory", mb=(peak() - level) / 1e6)
+            used = peak() - level if device == "cpu" else peer.memory()
+            answer("memory", mb=used / 1e6)
 
 
 def timed(step, seconds):
@@ -50,6 +57,24 @@ def timed(step, seconds):
         step()
         taken.append(time.perf_counter() - begin)
     return statistics.median(taken) * 1e3
+
+
+def timed_unwaited(synchronise):
+    """`timed` for a GPU: the median over groups of 20 steps, or as many as fit five times."""
+
+    def clock(step, seconds):
+        def steps(n):
+            for _ in range(n):
+                step()
+            synchronise()
+
+        synchronise()
+        begin = time.perf_counter()
+        steps(1)
+        n = max(1, min(20, int(seconds / 5 / (time.perf_counter() - begin))))
+        return timed(lambda: steps(n), seconds) / n
+
+    return clock
 
 
 def answer(what, **values):

@@ -50,7 +50,7 @@ def main() -> None:
 
     def step(chosen, rng):
         labels = dataset.labels[chosen] if opt.labels else None
-        return model.step(scaled(dataset.images[chosen]), rng, labels)
+        return model.step(dataset.batch(chosen, *aae.RANGE, opt.device), rng, labels)
 
     def each_epoch(epoch: int) -> None:
         save_grid(model.decode(z), run.grid_path(epoch))

@@ -49,7 +49,7 @@ def main() -> None:
     z = gan.noise(64, np.random.default_rng([opt.seed, 1]))
 
     def step(chosen, rng):
-        return model.step(data.scale(dataset.images[chosen], *gan.RANGE), rng)
+        return model.step(dataset.batch(chosen, *gan.RANGE, opt.device), rng)
 
     def each_epoch(epoch: int) -> None:
         pictures = data.unscale(model.generate(z), *gan.RANGE)

@@ -51,7 +51,7 @@ def main() -> None:
     def step(chosen, rng):
         if opt.optimizer == "lbfgs":
             chosen = subset  # in one order, as the noise is
-        return model.step(scaled(dataset.images[chosen]), rng)
+        return model.step(dataset.batch(chosen, *vae.RANGE, opt.device), rng)
 
     def each_epoch(epoch: int) -> None:
         save_grid(model.decode(z), run.grid_path(epoch))

@@ -92,6 +92,7 @@ BINARY(mul, a* b)
 BINARY(div, a / b)
 BINARY(power, pow(a, b))
 BINARY(maximum, isnan(a) || a > b ? a : b)
+BINARY(log_bernoulli, a* b - (b > 0 ? b : 0) - log_1_plus(b))  // a: the target, b: the logit
 BINARY(minimum, isnan(a) || a < b ? a : b)
 
 UNARY(neg, -x)
@@ -110,6 +111,12 @@ UNARY_2(clip, x < s ? s : x > t ? t : x)
 // Gradients. a is the cotangent g of the output.
 SAME(tanh_grad, a * (1 - b * b))     // b: tanh's output
 SAME(sigmoid_grad, a * b * (1 - b))  // b: sigmoid's output
+// g·(t - σ(l)), of log_bernoulli: 4 numbers an entry.
+KERNEL(log_bernoulli_grad)(const REAL* __restrict__ g, const REAL* __restrict__ t,
+                           const REAL* __restrict__ l, REAL* __restrict__ y, int n) {
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+        y[i] = g[i] * (t[i] - logistic(l[i]));
+}
 KERNEL(leaky_relu_grad)(const REAL* __restrict__ g, const REAL* __restrict__ x, REAL* __restrict__ y,
                        int n, REAL s) {
     map(g, x, y, n, [s](REAL g, REAL x) { return x > 0 ? g : s * g; });

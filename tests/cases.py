@@ -284,6 +284,12 @@ CASES: dict[str, Case] = {
         scipy.special.log_expit,
         lambda t, x: t.nn.functional.logsigmoid(x),
     ),
+    "log_bernoulli": Case(
+        elementwise.log_bernoulli,
+        binary("positive", "real"),
+        lambda t, x: t * x - np.log1p(np.exp(x)),
+        lambda torch, t, x: t * x - torch.nn.functional.softplus(x),
+    ),
     "relu": Case(
         elementwise.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
     ),

@@ -1,14 +1,17 @@
-"""python -m tinygen sample RUN --n 64 -o x.png: pictures from a finished (or stopped) run."""
+"""python -m tinygen sample RUN --n 64 -o x.png: pictures from a finished (or stopped) run
+python -m tinygen doctor: what this machine has, and how to mend what is broken"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import data, plots
+from .doctor import doctor
 from .errors import FileError, UsageError
 from .models import aae, gan, iwae, vae, wgan_gp
 from .train.checkpoint import load_parts
@@ -49,7 +52,11 @@ def sample(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    p = Parser(prog="tinygen", description=__doc__)
+    p = Parser(
+        prog="tinygen",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = p.add_subparsers(required=True, metavar="COMMAND")
     s = commands.add_parser("sample", help="draw pictures from a run")
     s.add_argument("run", type=Path, metavar="RUN", help="a run folder")
@@ -57,6 +64,8 @@ def main() -> None:
     s.add_argument("--seed", type=natural, default=0, help="of the noise")
     s.add_argument("-o", "--output", type=Path, default=Path("sample.png"), help="the PNG to write")
     s.set_defaults(command=sample)
+    d = commands.add_parser("doctor", help="look at this machine; exit code 1: something is broken")
+    d.set_defaults(command=lambda _: sys.exit(doctor()))
     options = p.parse_args()
     report_errors(lambda: options.command(options), "tinygen")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import Tensor, record, recording, tensor
+from .core import Tensor, record, tensor
 from .device import xp
 from .primitive import writes
 
@@ -45,7 +45,6 @@ def grad(
     cotangents = {id(output): g if create_graph else g.detach()}
     order, reached = _between(inputs, output)
     wanted = {id(t) for t in inputs}
-    summed: set[int] = set()  # cotangents whose buffer belongs to this call
     with record(create_graph):
         while order:
             y = order.pop()
@@ -60,7 +59,7 @@ def grad(
                 )
             for i, a in enumerate(node.args):
                 if isinstance(a, Tensor) and reached.get(id(a)):
-                    _add(cotangents, id(a), node.op.rule(node, i, g, y), summed)
+                    _add(cotangents, id(a), node.op.rule(node, i, g, y))
             if not retain:
                 node.args = node.saved = None
     return tuple(_result(cotangents, i, t, allow_unused) for i, t in enumerate(inputs))
@@ -127,17 +126,9 @@ def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], di
     return order, reached
 
 
-def _add(cotangents: dict[int, Tensor], key: int, g: Tensor, summed: set[int]) -> None:
+def _add(cotangents: dict[int, Tensor], key: int, g: Tensor) -> None:
     before = cotangents.get(key)
-    if before is None:
-        cotangents[key] = g
-    elif recording.on:
-        cotangents[key] = before + g
-    elif key in summed:
-        before.data += g.data
-    else:
-        cotangents[key] = Tensor(before.data + g.data)
-        summed.add(key)
+    cotangents[key] = g if before is None else before + g
 
 
 def _result(cotangents: dict[int, Tensor], i: int, t: Tensor, allow_unused: bool) -> Tensor:

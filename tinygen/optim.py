@@ -1,7 +1,8 @@
 """Floor 3: optimisers. `opt.step(grads)` moves the parameters in place, by the paper's formula.
 
 Parameters stay in their own arrays (two optimisers may share one network); what an optimiser
-remembers of them is flat, one array a quantity. Work goes in blocks that stay in the cache.
+remembers of them is flat, one array a quantity. A CPU works in blocks that stay in the cache, a
+GPU on all parameters in one launch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from .autodiff import grad
 from .core import Tensor
 from .cpu import optim as cpu
 from .cpu.threads import run
-from .device import Array, to_device, xp
+from .cuda.optim import Together
+from .device import Array, DeviceError, device_of, to_device, xp
 
 BLOCK = 131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
 
@@ -35,9 +37,17 @@ class Optimizer:
             raise TypeError(f"{type(self).__name__}: wanted Tensors made with requires_grad=True")
         if not all(p.data.flags.c_contiguous for p in self.params):
             raise ValueError(f"{type(self).__name__}: wanted parameters contiguous in memory")
+        for error, kind in ((DeviceError, "device"), (TypeError, "dtype")):
+            found = sorted({str(getattr(p, kind)) for p in self.params})
+            if len(found) > 1:
+                raise error(
+                    f"{type(self).__name__}: wanted parameters of one {kind}, "
+                    f"got {' and '.join(found)}"
+                )
         if not lr >= 0:
             raise ValueError(f"{type(self).__name__}: wanted lr >= 0, got {lr}")
         self.lr, self.t = lr, 0  # t: steps taken
+        self._together: Together | None = None  # on a GPU
         first, size = self.params[0].data, sum(p.size for p in self.params)
         self.state = {name: xp(first).zeros(size, first.dtype) for name in self.slots}
 
@@ -49,6 +59,18 @@ class Optimizer:
         """The same on NumPy arrays; where it is overridden, faster."""
         self.update(p, g, *state)
 
+    def step_cuda(self, grads: list[Array]) -> None:
+        """All parameters' step on CuPy arrays; where it is overridden, by one kernel of ours."""
+        for block in self._blocks(grads, 0, sum(g.size for g in grads)):
+            self.update(*block)
+
+    def launch(self, kernel: str, grads: list[Array], *numbers: float) -> None:
+        """Runs a kernel of kernels/optim.cu on all parameters; numbers: its last arguments."""
+        if self._together is None:
+            self._together = Together([p.size for p in self.params])
+        params = [p.data for p in self.params]
+        self._together.step(kernel, params, grads, self.state.values(), *numbers)
+
     def step(self, grads: Sequence[Tensor] | None = None) -> None:
         """One step along `grads`, one for each parameter (default: what `backward` left).
 
@@ -58,21 +80,24 @@ class Optimizer:
         self._check(gs)
         self.t += 1
         arrays = [g.data for g in gs if g is not None]
-        size = sum(g.size for g in arrays)
+        if self.params[0].device == "cuda":
+            self.step_cuda(arrays)
+        else:
+            self._step_cpu(arrays)
+        for p in self.params:
+            p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
 
-        on_cpu = self.params[0].device == "cpu"
-        update = self.update_cpu if on_cpu else self.update
+    def _step_cpu(self, grads: list[Array]) -> None:
+        size = sum(g.size for g in grads)
 
         def work(lo: int, hi: int) -> None:
-            for block in self._blocks(arrays, lo, hi):
-                update(*block)
+            for block in self._blocks(grads, lo, hi):
+                self.update_cpu(*block)
 
-        if on_cpu and size >= 2 * BLOCK:
+        if size >= 2 * BLOCK:
             run(work, size, least=BLOCK)
         else:
             work(0, size)
-        for p in self.params:
-            p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
 
     def _blocks(self, gs: list[Array], first: int, last: int) -> Iterator[list[Array]]:
         """[p, g, *state] of each block among the entries first … last of all parameters in a row,
@@ -94,6 +119,12 @@ class Optimizer:
             raise ValueError(
                 f"{name}: wanted {len(self.params)} gradients, one a parameter, got {len(grads)}"
             )
+        for kept in self.state.values():
+            if device_of(kept) != self.params[0].device:
+                raise DeviceError(
+                    f"{name}: its parameters are on {self.params[0].device}, its state on "
+                    f"{device_of(kept)}: move a network first, then make its optimiser"
+                )
         for i, (p, g) in enumerate(zip(self.params, grads, strict=True)):
             if g is None:
                 raise ValueError(f"{name}: parameter {i} {p.shape} has no gradient: call backward")
@@ -119,7 +150,7 @@ class Optimizer:
         if wanted != got:
             raise ValueError(f"{type(self).__name__}: wanted state {wanted}, got {got}")
         for name, mine in self.state.items():
-            mine[...] = xp(mine).asarray(state[name])
+            mine[...] = to_device(state[name], device_of(mine))
         self.t = int(state["t"])
 
 
@@ -137,6 +168,9 @@ class SGD(Optimizer):
         u *= self.momentum
         u += g
         p -= self.lr * u
+
+    def step_cuda(self, grads: list[Array]) -> None:
+        self.launch("sgd", grads, self.momentum, self.lr)
 
 
 class RMSProp(Optimizer):
@@ -156,6 +190,9 @@ class RMSProp(Optimizer):
         v += (1 - self.decay) * g * g
         p -= self.lr * g / (xp(v).sqrt(v) + self.eps)
 
+    def step_cuda(self, grads: list[Array]) -> None:
+        self.launch("scaled", grads, self.decay, 1 - self.decay, self.lr, self.eps)
+
 
 class Adagrad(Optimizer):
     """s ← s + g², p ← p - lr · g / (√s + ε) (Duchi et al. 2011)."""
@@ -170,6 +207,9 @@ class Adagrad(Optimizer):
         (s,) = state
         s += g * g
         p -= self.lr * g / (xp(s).sqrt(s) + self.eps)
+
+    def step_cuda(self, grads: list[Array]) -> None:
+        self.launch("scaled", grads, 1, 1, self.lr, self.eps)
 
 
 class Adam(Optimizer):
@@ -201,6 +241,12 @@ class Adam(Optimizer):
 
     def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
         cpu.adam(p, g, *state, lr=self.lr, betas=self.betas, eps=self.eps, t=self.t)
+
+    def step_cuda(self, grads: list[Array]) -> None:
+        beta1, beta2 = self.betas  # both corrections drawn into the step, as in cpu.adam
+        root = (1 - beta2**self.t) ** 0.5
+        lr = self.lr * root / (1 - beta1**self.t)
+        self.launch("adam", grads, beta1, 1 - beta1, beta2, 1 - beta2, lr, self.eps * root)
 
 
 class LBFGS(Optimizer):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Tensor
-from .ops import exp, log_softmax, mean, one_hot, softplus, sum
+from .ops import exp, log_bernoulli, log_softmax, mean, one_hot, sum
 
 
 def _per_sample(x: Tensor) -> Tensor:
@@ -33,8 +33,8 @@ def gaussian_log_density(x: Any, mu: Any, log_var: Any) -> Tensor:
 
 
 def bernoulli_log_density(x: Any, logits: Tensor) -> Tensor:
-    """Σ x log p + (1 - x) log(1 - p) for p = σ(l), as Σ x·l - softplus(l): (N, ...) -> (N,)."""
-    return _per_sample(x * logits - softplus(logits))
+    """Σ x log p + (1 - x) log(1 - p) for p = σ(l), by `ops.log_bernoulli`: (N, ...) -> (N,)."""
+    return _per_sample(log_bernoulli(x, logits))
 
 
 def kl_to_standard_normal(mu: Tensor, log_var: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def logits_loss(logits: Tensor, target: Any) -> Tensor:
     """
     if np.shape(target) not in ((), logits.shape):
         raise ValueError(f"logits_loss: wanted target {logits.shape}, got {np.shape(target)}")
-    return mean(softplus(logits) - target * logits)
+    return -mean(log_bernoulli(target, logits))
 
 
 def softmax_loss(logits: Tensor, labels: Any) -> Tensor:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .core import Tensor
+from .core import raw
 from .device import to_device
 from .errors import FileError
 
@@ -42,7 +42,7 @@ def save(path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str
 
     plain = {}
     for name, value in arrays.items():
-        array = to_device(value.data if isinstance(value, Tensor) else np.asarray(value), "cpu")
+        array = np.asarray(to_device(raw(value), "cpu"))
         plain[name] = np.ascontiguousarray(array).reshape(array.shape)
     write_aside(path, lambda p: save_file(plain, str(p), metadata={**LAYOUT, **metadata}))
 
@@ -101,7 +101,7 @@ def to_torch(state: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
     """
     out = {}
     for name, value in state.items():
-        array = to_device(value.data if isinstance(value, Tensor) else np.asarray(value), "cpu")
+        array = np.asarray(to_device(raw(value), "cpu"))
         *path, last = [part for part in name.split(".") if part != "layers"]
         key = ".".join([*path, _NAMES.get(last, last)])
         out[key] = np.ascontiguousarray(array.transpose(_axes(name, array.ndim)))

@@ -262,7 +262,10 @@ def test_a_mistake_is_one_line(name, digits, tmp_path):
     assert not list(tmp_path.rglob("*.png")) and not list(tmp_path.rglob("*.safetensors"))
 
 
-def test_cuda_without_a_gpu_is_one_line(digits, tmp_path):
+@pytest.mark.parametrize(
+    "example", sorted((REPOSITORY / "examples").glob("*.py")), ids=lambda p: p.stem
+)
+def test_cuda_without_a_gpu_is_one_line(example, digits, tmp_path):
     try:
         import cupy
 
@@ -270,8 +273,9 @@ def test_cuda_without_a_gpu_is_one_line(digits, tmp_path):
             pytest.skip("there is a GPU")
     except ImportError:
         pass
-    done = script(GAN, "--data", digits, "--device", "cuda", "--out", tmp_path / "run")
-    one_line(done, "device 'cuda'")
+    flags = ("--data", digits, "--device", "cuda", "--out", tmp_path / "run")
+    one_line(script([sys.executable, example], *flags), example.name, "device 'cuda'")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unwritable_folder_is_one_line(digits, tmp_path):

@@ -92,6 +92,35 @@ def log_sigmoid(x: Array) -> Array:
     return over(block, x)
 
 
+def log_bernoulli(target: Any, logits: Array) -> Array:
+    """t·l - softplus(l)."""
+
+    def block(out: Array, t: Any, x: Array) -> None:
+        s = _log_1_plus_exp(out, x)
+        np.maximum(x, 0, out=s)
+        out += s
+        np.multiply(x, t, out=s)
+        np.subtract(s, out, out=out)
+
+    shape = np.broadcast_shapes(np.shape(target), logits.shape)
+    return over(block, target, np.broadcast_to(logits, shape))
+
+
+def log_bernoulli_grad(g: Array, target: Any, logits: Array) -> Array:
+    """g · (t - σ(l))."""
+
+    def block(out: Array, g: Array, t: Any, x: Array) -> None:
+        np.negative(x, out=out)
+        np.exp(out, out=out)
+        out += 1
+        np.reciprocal(out, out=out)
+        np.subtract(t, out, out=out)
+        out *= g
+
+    with np.errstate(over="ignore"):
+        return over(block, g, target, logits)
+
+
 def _log_1_plus_exp(out: Array, x: Array) -> Array:
     """Writes log(1 + e^-|x|), the rounding of u = 1 + e mended by (e - (u - 1)) / u; a scratch."""
     e, t = (scratch(name, x.shape, x.dtype) for name in ("softplus e", "softplus t"))

@@ -5,5 +5,6 @@ A function here has the name, arguments and result of its twin in `tinygen/cpu`,
 """
 
 from .launch import kernels_used
+from .precision import precision
 
-__all__ = ["kernels_used"]
+__all__ = ["kernels_used", "precision"]

@@ -78,10 +78,18 @@ def collapsed(shape: tuple[int, ...], *shapes: tuple[int, ...]) -> tuple[tuple[i
 
 add, sub, mul, div = (binary(n) for n in ("add", "sub", "mul", "div"))
 power, maximum, minimum = (binary(n) for n in ("power", "maximum", "minimum"))
+log_bernoulli = binary("log_bernoulli")
 neg, exp, log, sqrt = (partial(mapped, n) for n in ("neg", "exp", "log", "sqrt"))
 abs, sign, tanh, sigmoid = (partial(mapped, n) for n in ("abs", "sign", "tanh", "sigmoid"))
 softplus, log_sigmoid = (partial(mapped, n) for n in ("softplus", "log_sigmoid"))
 tanh_grad, sigmoid_grad = (partial(mapped, n) for n in ("tanh_grad", "sigmoid_grad"))
+
+
+def log_bernoulli_grad(g: Array, target: Any, logits: Array) -> Array:
+    """g · (t - σ(l)), in one pass where all are of one shape."""
+    if isinstance(target, (int, float)) or not g.shape == target.shape == logits.shape:
+        return mul(g, sub(target, sigmoid(logits)))
+    return mapped("log_bernoulli_grad", g, target, logits)
 
 
 def clip(x: Array, *, low: float, high: float) -> Array:

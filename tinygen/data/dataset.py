@@ -1,10 +1,13 @@
 """What a loaded set is, and the map between its pixels and floats."""
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..cuda import data as cuda
+from ..device import Array, to_device
 from ..errors import UsageError
 
 Images = NDArray[np.uint8]
@@ -41,6 +44,26 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.images)
 
+    def batch(self, chosen: ArrayLike, low: float, high: float, device: str = "cpu") -> Array:
+        """The images of these indices (n,), `scale`d: float32 (n, H, W, C) on the device.
+
+        On "cuda" from a copy of all images there, which is made at the first call.
+        """
+        chosen = np.asarray(chosen)
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(self):
+            raise IndexError(
+                f"batch: wanted indices from 0 to {len(self) - 1}, "
+                f"found {chosen.min()} to {chosen.max()}"
+            )
+        if device == "cpu":
+            return scale(self.images[chosen], low, high)
+        chosen = to_device(chosen.astype(np.int32), device)
+        return cuda.batch(self._on_cuda, chosen, _table_on_cuda(low, high))
+
+    @cached_property
+    def _on_cuda(self) -> Array:
+        return to_device(np.ascontiguousarray(self.images), "cuda")
+
     def __repr__(self) -> str:
         count, height, width, channels = self.images.shape
         kind = "grey" if channels == 1 else "RGB"
@@ -54,11 +77,21 @@ def scale(images: NDArray[np.uint8], low: float, high: float) -> NDArray[np.floa
     images: uint8, any shape. Returns float32 of the same shape; 0 becomes `low` and 255 `high`.
     Raises DataError if the images are not uint8 or low < high does not hold.
     """
-    _require_range(low, high)
+    table = _table(low, high)
     if images.dtype != np.uint8:
         raise DataError(f"scale: wanted uint8 images, found {images.dtype}")
-    table = np.linspace(low, high, 256, dtype=np.float32)
     return np.asarray(table[images])
+
+
+def _table(low: float, high: float) -> NDArray[np.float32]:
+    """The float of each of the 256 pixels."""
+    _require_range(low, high)
+    return np.linspace(low, high, 256, dtype=np.float32)
+
+
+@cache
+def _table_on_cuda(low: float, high: float) -> Array:
+    return to_device(_table(low, high), "cuda")
 
 
 def binarise(images: Images, rng: np.random.Generator) -> NDArray[np.float32]:

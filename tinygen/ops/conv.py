@@ -19,10 +19,12 @@ import math
 from typing import Any
 
 from ..cpu import conv as cpu
-from ..device import Array, xp
+from ..cuda import conv as cuda
+from ..device import Array, twins, xp
 from ..primitive import primitive
 
 Pair = int | tuple[int, int]
+on = twins(cpu, cuda)
 
 
 def pair(value: Pair) -> tuple[int, int]:
@@ -109,25 +111,28 @@ def conv2d_input(
 
 
 @conv2d.cpu
+@conv2d.cuda
 def _conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
     size = _geometry(x.shape, w.shape, None, stride, padding)
-    return cpu.conv2d(x, w, pair(stride), pair(padding), size)
+    return on(x).conv2d(x, w, pair(stride), pair(padding), size)
 
 
 @conv2d_weight.cpu
+@conv2d_weight.cuda
 def _conv2d_weight(
     x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     _geometry(x.shape, shape, g.shape, stride, padding)
-    return cpu.conv2d_weight(x, g, shape, pair(stride), pair(padding))
+    return on(x).conv2d_weight(x, g, shape, pair(stride), pair(padding))
 
 
 @conv2d_input.cpu
+@conv2d_input.cuda
 def _conv2d_input(
     g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     _geometry(shape, w.shape, g.shape, stride, padding)
-    return cpu.conv2d_input(g, w, shape, pair(stride), pair(padding))
+    return on(g).conv2d_input(g, w, shape, pair(stride), pair(padding))
 
 
 conv2d.vjp(

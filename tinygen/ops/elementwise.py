@@ -215,6 +215,23 @@ log_sigmoid.fast(x=lambda g, y, x: mul.array(g, sigmoid.array(neg.array(x))))
 
 
 @primitive
+def log_bernoulli(target: Array, logits: Array) -> Array:
+    """t·log σ(l) + (1 - t)·log(1 - σ(l)) = t·l - softplus(l), exact where σ rounds to 0 or 1."""
+    return target * logits - softplus.forward(logits)  # softplus(l) = -log(1 - σ(l))
+
+
+log_bernoulli.cpu(cpu.log_bernoulli)
+log_bernoulli.cuda(cuda.log_bernoulli)
+log_bernoulli.vjp(
+    target=lambda g, y, target, logits: unbroadcast(g * logits, target),
+    logits=lambda g, y, target, logits: unbroadcast(g * (target - sigmoid(logits)), logits),
+)
+log_bernoulli.fast(
+    logits=lambda g, y, target, logits: summed(on(g).log_bernoulli_grad(g, target, logits), logits),
+)
+
+
+@primitive
 def relu(x: Array) -> Array:
     """max(x, 0)."""
     return xp(x).maximum(x, 0)

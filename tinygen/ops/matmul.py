@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core import Tensor
 from ..cpu import matmul as cpu
+from ..cuda import matmul as cuda
 from ..device import Array, xp
 from ..primitive import primitive
 from .shape import permute, summed, unbroadcast
@@ -21,6 +22,7 @@ def batched_matmul(a: Array, b: Array) -> Array:
 
 
 batched_matmul.cpu(cpu.matmul)
+batched_matmul.cuda(cuda.matmul)
 
 
 def _swap(x: Tensor) -> Tensor:
@@ -45,11 +47,21 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def _linear(x: Array, weight: Array, bias: Array, product: Callable[..., Array]) -> Array:
-    if x.ndim < 2 or (x.shape[-1], *bias.shape) != weight.shape:
-        raise ValueError("wanted x (..., i) of 2 or more axes, weight (i, o) and bias (o,)")
+    _check_linear(x, weight, bias)
     y = product(x, weight)
     y += bias
     return y
+
+
+def _check_linear(x: Array, weight: Array, bias: Array) -> None:
+    if x.ndim < 2 or (x.shape[-1], *bias.shape) != weight.shape:
+        raise ValueError("wanted x (..., i) of 2 or more axes, weight (i, o) and bias (o,)")
+
+
+@linear.cuda
+def _linear_cuda(x: Array, weight: Array, bias: Array) -> Array:
+    _check_linear(x, weight, bias)
+    return cuda.linear(x, weight, bias)
 
 
 linear.cpu(lambda x, weight, bias: _linear(x, weight, bias, cpu.matmul))

@@ -15,10 +15,13 @@ import numpy as np
 
 from ..core import Tensor
 from ..cpu import norm as cpu
-from ..device import Array, xp
+from ..cuda import norm as cuda
+from ..device import Array, twins, xp
 from ..primitive import primitive
 from .reduce import mean
-from .shape import unbroadcast
+from .shape import summed, unbroadcast
+
+on = twins(cpu, cuda)
 
 Axes = tuple[int, ...]
 
@@ -72,6 +75,7 @@ def batch_norm(
     return y
 
 
+@batch_norm.cuda
 @batch_norm.cpu
 def _batch_norm(
     x: Array,
@@ -83,13 +87,16 @@ def _batch_norm(
     saved: dict[str, Any] | None,
 ) -> Array:
     _check(x, gamma, beta, x.shape[-1:])
-    mean, var = cpu.batch_statistics(x)
-    scale = 1 / np.sqrt(var + x.dtype.type(eps))
+    if isinstance(x, np.ndarray):
+        mean, var = cpu.batch_statistics(x)
+        scale = 1 / np.sqrt(var + x.dtype.type(eps))
+    else:
+        mean, var, scale = cuda.statistics_and_scale(x, eps)
     if stats is not None:
         stats[0][...], stats[1][...] = mean, var
     if saved is not None:
         saved.update(mean=mean, scale=scale)
-    return cpu.scale_and_shift(x, mean, scale, gamma, beta)
+    return on(x).scale_and_shift(x, mean, scale, gamma, beta)
 
 
 @primitive
@@ -100,8 +107,23 @@ def layer_norm(
 
     Ba, Kiros & Hinton 2016. For images (N, H, W, C), S = (H, W, C) takes a whole sample.
     """
-    _check(x, gamma, beta, x.shape[x.ndim - gamma.ndim :] if gamma.ndim < x.ndim else x.shape[1:])
+    _check_layer(x, gamma, beta)
     return _forward(x, gamma, beta, _layer_axes(x, gamma), eps, saved)[0]
+
+
+def _check_layer(x: Array, gamma: Array, beta: Array) -> None:
+    _check(x, gamma, beta, x.shape[x.ndim - gamma.ndim :] if gamma.ndim < x.ndim else x.shape[1:])
+
+
+@layer_norm.cuda
+def _layer_norm(
+    x: Array, gamma: Array, beta: Array, *, eps: float, saved: dict[str, Any] | None
+) -> Array:
+    _check_layer(x, gamma, beta)
+    y, mean, scale = cuda.layer_norm(x, gamma, beta, eps)
+    if saved is not None:
+        saved.update(mean=mean, scale=scale)
+    return y
 
 
 def _xhat(x: Tensor, axes: Axes, eps: float) -> tuple[Tensor, Tensor]:
@@ -137,12 +159,12 @@ _rules(layer_norm, _layer_axes)
 def _batch_sums(g: Array, x: Array, saved: dict[str, Any]) -> tuple[Array, Array]:
     """(Σ g, Σ g·x̂), computed once for the three gradients that need them."""
     if saved.get("g") is not g:
-        saved.update(g=g, sums=cpu.gradient_sums(g, x, saved["mean"], saved["scale"]))
+        saved.update(g=g, sums=on(g).gradient_sums(g, x, saved["mean"], saved["scale"]))
     return saved["sums"]
 
 
 batch_norm.fast(
-    x=lambda g, y, x, gamma, beta, saved, **_: cpu.batch_norm_grad(
+    x=lambda g, y, x, gamma, beta, saved, **_: on(g).batch_norm_grad(
         g, x, saved["mean"], saved["scale"], gamma, _batch_sums(g, x, saved)
     ),
     gamma=lambda g, y, x, gamma, beta, saved, **_: _batch_sums(g, x, saved)[1],
@@ -153,6 +175,8 @@ batch_norm.fast(
 def _layer_x(
     g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
 ) -> Array:
+    if not isinstance(g, np.ndarray):
+        return cuda.layer_norm_grad(g, x, saved["mean"], saved["scale"], gamma)
     axes, xhat = _layer_axes(x, gamma), saved["xhat"]
     h = g * gamma
     mean_h = h.mean(axis=axes, keepdims=True)
@@ -163,9 +187,28 @@ def _layer_x(
     return h
 
 
-layer_norm.fast(
-    x=_layer_x,
-    gamma=lambda g, y, x, gamma, beta, saved, **_: (g * saved["xhat"]).sum(
-        axis=tuple(range(x.ndim - gamma.ndim))
-    ),
-)
+def _layer_gamma(
+    g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
+) -> Array:
+    if not isinstance(g, np.ndarray):
+        return _layer_sums(g, x, gamma, saved)[1]
+    return (g * saved["xhat"]).sum(axis=tuple(range(x.ndim - gamma.ndim)))
+
+
+def _layer_beta(
+    g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
+) -> Array:
+    if not isinstance(g, np.ndarray):
+        return _layer_sums(g, x, gamma, saved)[0]
+    return summed(g, beta)
+
+
+def _layer_sums(g: Array, x: Array, gamma: Array, saved: dict[str, Any]) -> tuple[Array, Array]:
+    """On the GPU: (Σ g, Σ g·x̂) over the samples, computed once for the two gradients."""
+    if saved.get("g") is not g:
+        sums = cuda.layer_gradient_sums(g, x, saved["mean"], saved["scale"], gamma.shape)
+        saved.update(g=g, sums=sums)
+    return saved["sums"]
+
+
+layer_norm.fast(x=_layer_x, gamma=_layer_gamma, beta=_layer_beta)

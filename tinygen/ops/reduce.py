@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
+from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitive import primitive
 from .elementwise import exp, mul, sqrt, where
@@ -28,6 +29,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     return x.sum(axis=axis, keepdims=keepdims)
 
 
+sum.cuda(cuda.sum)
 sum.vjp(x=lambda g, y, x, axis, keepdims: broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
 
 
@@ -43,6 +45,11 @@ def _share(x: Any, axis: Axes) -> float:
     if n == 0:
         raise ValueError("wanted at least one number along axis")
     return 1.0 / n
+
+
+@mean.cuda
+def _mean(x: Array, *, axis: Axes, keepdims: bool) -> Array:
+    return cuda.sum(x, axis=axis, keepdims=keepdims, scale=_share(x, axis))
 
 
 mean.vjp(
@@ -87,6 +94,7 @@ def _max_x(g: Tensor, y: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tenso
     return spread(g, x, axis, keepdims) * share
 
 
+max.cuda(cuda.max)
 max.vjp(x=_max_x)
 
 
@@ -105,6 +113,7 @@ def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     return y if keepdims else xp(x).squeeze(y, axis=axis)
 
 
+logsumexp.cuda(cuda.logsumexp)
 logsumexp.vjp(
     x=lambda g, y, x, axis, keepdims: (
         spread(g, x, axis, keepdims) * exp(x - spread(y, x, axis, keepdims))
@@ -119,6 +128,7 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
     return e / e.sum(axis=axis, keepdims=True)
 
 
+softmax.cuda(cuda.softmax)
 softmax.vjp(x=lambda g, y, x, axis: y * (g - sum(g * y, axis=axis, keepdims=True)))
 
 
@@ -129,6 +139,7 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
     return shifted - xp(x).log(xp(x).exp(shifted).sum(axis=axis, keepdims=True))
 
 
+log_softmax.cuda(cuda.log_softmax)
 log_softmax.vjp(x=lambda g, y, x, axis: g - exp(y) * sum(g, axis=axis, keepdims=True))
 
 

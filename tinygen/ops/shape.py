@@ -16,6 +16,7 @@ import numpy as np
 from ..core import FLOATS, Tensor, tensor
 from ..cpu import reduce as cpu
 from ..cpu import threads
+from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitive import primitive
 
@@ -81,11 +82,16 @@ def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
 @primitive
 def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     """x summed over the axes that broadcasting `shape` to x's shape would repeat."""
+    return x.sum(axis=_repeated(x, shape)).reshape(shape)
+
+
+def _repeated(x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of x that broadcasting `shape` to x's shape would repeat."""
     extra = x.ndim - len(shape)
     kept = tuple(i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, x.shape[extra:], strict=True)):
         raise ValueError(f"{shape} does not broadcast to {x.shape}")
-    return x.sum(axis=(*range(extra), *kept)).reshape(shape)
+    return (*range(extra), *kept)
 
 
 @sum_to.cpu
@@ -96,6 +102,8 @@ def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
         return sum_to.forward(x, shape=shape)
     return cpu.sum_rows(x.reshape(-1, math.prod(kept))).reshape(shape)
 
+
+sum_to.cuda(lambda x, *, shape: cuda.sum(x, axis=_repeated(x, shape)).reshape(shape))
 
 broadcast_to.vjp(x=lambda g, y, x, shape: sum_to(g, shape=x.shape))
 sum_to.vjp(x=lambda g, y, x, shape: broadcast_to(g, shape=x.shape))

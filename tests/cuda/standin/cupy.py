@@ -210,7 +210,9 @@ def __getattr__(name):
 lib = SimpleNamespace(
     stride_tricks=SimpleNamespace(as_strided=_call(np.lib.stride_tricks.as_strided))
 )
-cuda = SimpleNamespace(is_available=lambda: True)
+cuda = SimpleNamespace(
+    is_available=lambda: True, Device=lambda: SimpleNamespace(compute_capability="90")
+)
 
 
 # --- kernels ------------------------------------------------------------------------------------
@@ -221,6 +223,7 @@ CXX = (
     or shutil.which("clang++")
     or f"{sys.executable} -m ziglang c++"
 ).split()
+SUFFIXES = (".cpp", ".o", ".tmp")
 HOW = {
     "check": ["-DCOH_CHECK", "-fsanitize=thread,alignment,bounds", "-g1"],
     "fast": ["-march=native"],
@@ -263,9 +266,8 @@ class RawModule:
         folder.mkdir(exist_ok=True)
         library = folder / f"{key}.so"
         if not library.exists():
-            aside = folder / f"{key}.{os.getpid()}"
-            aside.with_suffix(".cpp").write_text(unit)
-            source, made, linked = (str(aside.with_suffix(s)) for s in (".cpp", ".o", ".tmp"))
+            source, made, linked = (str(folder / f"{key}-{os.getpid()}{s}") for s in SUFFIXES)
+            Path(source).write_text(unit)
             _run([*compile_, "-c", "-x", "c++", source, "-o", made])
             _run([*CXX, "-shared", made, "-o", linked, "-lm"])
             Path(linked).replace(library)

@@ -1,0 +1,82 @@
+"""The examples with --device cuda, as a user runs them: the losses of the CPU's run."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+REPOSITORY = Path(__file__).parents[2]
+STANDIN = Path(__file__).parent / "standin"
+EXAMPLES = {  # few images, so that the kernels may run on the host
+    "gan": ["gan_mnist.py", "--arch", "mlp"],
+    "vae": ["vae_mnist.py"],
+    "iwae": ["iwae_mnist.py", "--k", "1", "3", "--samples", "4", "--latent", "4"],
+    "aae": ["aae_mnist.py", "--labels"],
+    "wgan_gp": ["wgan_gp_mnist.py", "--n-critic", "2"],
+}
+WHERE = ("step", "epoch", "seconds")
+
+
+@pytest.fixture
+def example(gpu, tmp_path):
+    """Runs an example on 8×8 images."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (800, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.arange(800) % 10)
+    path = [REPOSITORY] if gpu else [STANDIN, REPOSITORY]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "TINYGEN_STANDIN": "fast",
+    }
+
+    def run(name, *flags):
+        script, *own = EXAMPLES[name]
+        command = [sys.executable, REPOSITORY / "examples" / script, *own, *flags]
+        done = subprocess.run(
+            [*map(str, command), "--data", str(tmp_path / "images.npz")],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def metrics(folder):
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {k: np.array([float(row[k]) for row in rows]) for k in rows[0] if k not in WHERE}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_epoch_has_the_cpus_losses(name, example, tmp_path):
+    for device in ("cpu", "cuda"):
+        flags = ("--epochs", 1, "--batch", 64, "--device", device)
+        done = example(name, *flags, "--out", tmp_path / device)
+        last = tmp_path / device / "samples" / "epoch_0001.png"
+        assert done.stdout.strip().splitlines()[-1] == str(last) and imread(last).size
+    found, wanted = metrics(tmp_path / "cuda"), metrics(tmp_path / "cpu")
+    assert found.keys() == wanted.keys()
+    for key, values in wanted.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-3, err_msg=key)
+    assert json.loads((tmp_path / "cuda" / "config.json").read_text())["device"] == "cuda"
+
+
+def test_a_run_on_the_device_goes_on_on_the_cpu(example, tmp_path):
+    one, both = tmp_path / "cpu", tmp_path / "both"
+    example("gan", "--epochs", 2, "--batch", 64, "--out", one)
+    example("gan", "--epochs", 1, "--batch", 64, "--out", both, "--device", "cuda")
+    example("gan", "--epochs", 2, "--out", both, "--resume", "--device", "cpu")
+    found, wanted = metrics(both), metrics(one)
+    assert len(wanted["loss_D"]) == 2  # one an epoch
+    for key, values in wanted.items():
+        np.testing.assert_allclose(found[key], values, rtol=1e-3, err_msg=key)

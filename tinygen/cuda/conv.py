@@ -1,0 +1,78 @@
+"""Convolution on the GPU: kernels/conv.cu and, by choice, kernels/conv_tf32.cu."""
+
+from __future__ import annotations
+
+import math
+
+from ..device import Array, cupy
+from .launch import dense, empty, launch
+from .precision import uses_tf32
+
+Sizes = tuple[int, int]
+TILE = 64  # rows and columns of a block's part of the product
+WIDE = 2  # times as many rows, where there are tiles enough even so
+ENOUGH = 264  # blocks that fill a GPU: two for each of an H100's 132 multiprocessors
+FEW = 4  # channels; so few are gathered by a kernel without tiles
+SHORTEST = 64  # part of the depth that is worth a block
+
+
+def conv2d(x: Array, w: Array, stride: Sizes, padding: Sizes, size: Sizes) -> Array:
+    """x (N, H, W, C), w (kh, kw, C, O) -> (N, *size, O)."""
+    (kh, kw, c, o), shape = w.shape, (len(x), *size, w.shape[3])
+    rows, depth = math.prod(shape[:3]), kh * kw * c
+    how = (*x.shape, kh, kw, o, *size, *stride, *padding)
+    return _product("conv2d", x, w, shape, (rows, o, depth), how)
+
+
+def conv2d_input(
+    g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+) -> Array:
+    """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
+    (n, h, wd, c), (kh, kw, _, o), ((sh, sw), size) = shape, w.shape, (stride, g.shape[1:3])
+    rows, depth = n * -(-h // sh) * -(-wd // sw), -(-kh // sh) * -(-kw // sw) * o  # of a phase
+    how = (*shape, kh, kw, o, *size, *stride, *padding)
+    if c <= FEW and g.size and w.size:
+        x, pixels = empty(shape, g.dtype), n * h * wd
+        launch("conv/conv2d_input_few", -(-pixels // 8), dense(g), dense(w), x, pixels, *how[1:])
+        return x
+    return _product("conv2d_input", g, w, shape, (rows, c, depth), how, min(sh, h) * min(sw, wd))
+
+
+def conv2d_weight(
+    x: Array, g: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+) -> Array:
+    """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
+    (kh, kw, c, o), size = shape, g.shape[1:3]
+    how = (*x.shape, kh, kw, o, *size, *stride, *padding)
+    return _product("conv2d_weight", x, g, shape, (kh * kw * c, o, len(x) * math.prod(size)), how)
+
+
+def _product(
+    name: str,
+    a: Array,
+    b: Array,
+    shape: tuple[int, ...],
+    sizes: tuple[int, int, int],
+    how: tuple[int, ...],
+    phases: int = 1,
+) -> Array:
+    """The kernel on a and b -> an array of a shape: products of (rows, depth) by (depth, columns).
+
+    Many tiles are made wider, for fewer reads; the depth of few is split, for more blocks.
+    """
+    if not (a.size and b.size):
+        return cupy().zeros(shape, a.dtype)
+    rows, columns, depth = sizes
+    each = -(-columns // TILE) * phases
+    wide = WIDE if -(-rows // (WIDE * TILE)) * each >= ENOUGH else 1
+    tiles = -(-rows // (wide * TILE)) * each
+    parts = max(1, min(-(-ENOUGH // tiles), depth // SHORTEST)) if tiles < ENOUGH else 1
+    a, b, y = dense(a), dense(b), empty(shape, a.dtype)
+    kernel = f"{'conv_tf32' if uses_tf32(a.dtype) else 'conv'}/{name}_{wide}"
+    if parts == 1:
+        launch(kernel, tiles, a, b, y, *how)
+        return y
+    part = empty((parts, *shape), a.dtype)
+    launch(kernel, (tiles, parts), a, b, part, *how)
+    launch("conv/add_parts", -(-y.size // 32), part, y, y.size, parts)
+    return y
