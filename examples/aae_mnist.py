@@ -29,7 +29,7 @@ POINTS = 10_000
 
 
 def options() -> train.Options:
-    p = train.parser(__doc__, out="runs/aae_mnist", epochs=20, batch=64)
+    p = train.parser(__doc__, out="runs/aae_mnist", epochs=17, batch=64)
     p.add_argument("--prior", choices=tuple(priors.PRIORS), default="swiss_roll", help="p(z)")
     p.add_argument("--labels", action="store_true", help="let the discriminator see the labels")
     p.add_argument("--lr", type=train.positive_float, default=2e-4, help="of the reconstruction")

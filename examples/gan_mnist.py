@@ -25,7 +25,7 @@ PANELS = [("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")
 
 
 def options() -> train.Options:
-    p = train.parser(__doc__, out="runs/gan_mnist", epochs=5, batch=64)
+    p = train.parser(__doc__, out="runs/gan_mnist", epochs=3, batch=64)
     p.add_argument("--arch", choices=tuple(gan.NETWORKS), default="dcgan", help="the networks")
     p.add_argument("--loss", choices=gan.LOSSES, default=gan.LOSSES[0], help="what G descends")
     p.add_argument("--lr", type=train.positive_float, default=4e-4, help="Adam's learning rate")

@@ -2,7 +2,7 @@
 
 The bound, the networks and the estimate are in tinygen/models/iwae.py. One model for each k = 1, 5
 and 50, all from the same weights and on the same batches, binarised anew each time. Each epoch
-leaves a grid, four rows a k. At the end 500 fixed test images, binarised once by the seed, are
+leaves a grid, four rows a k. At the end 200 fixed test images, binarised once by the seed, are
 measured with 5,000 samples each:
 
     likelihood.json     negative log-likelihood for each k, differences to the first, with errors
@@ -21,7 +21,7 @@ from tinygen import data, plots, train
 from tinygen.models import iwae
 from tinygen.weights import write_json
 
-MEASURED = 500  # test images, unless --full
+MEASURED = 200  # test images, unless --full
 BLOCK = 20  # images between two moves of the bar
 
 
@@ -31,7 +31,7 @@ def options() -> train.Options:
     p.add_argument("--latent", type=train.positive, default=50, help="dimensions of z")
     p.add_argument("--lr", type=train.positive_float, default=1e-3, help="Adam's learning rate")
     p.add_argument("--samples", type=train.positive, default=5000, help="of z for an image's NLL")
-    p.add_argument("--full", action="store_true", help="measure all test images, not 500")
+    p.add_argument("--full", action="store_true", help="measure all test images, not 200")
     return train.parse(p, model="iwae", free=("samples", "full"))
 
 

@@ -24,7 +24,7 @@ LR = {"gp": 1e-3, "clip": 2e-4}  # for some thousand steps; the papers have 1e-4
 
 
 def options() -> train.Options:
-    p = train.parser(__doc__, out="runs/wgan_gp_mnist", epochs=30, batch=64)
+    p = train.parser(__doc__, out="runs/wgan_gp_mnist", epochs=26, batch=64)
     p.add_argument("--arch", choices=tuple(wgan.NETWORKS), default="mlp", help="the networks")
     p.add_argument("--lipschitz", choices=wgan_gp.LIPSCHITZ, default="gp", help="how D is held")
     usual = ", ".join(f"{lr:g} for {name}" for name, lr in LR.items())
