@@ -80,15 +80,21 @@ def main() -> None:
     if options.device == "cuda" and cudatime.cupy() is None:
         return
     peers = [p for p in options.peers if p in variants(options) and installed(p, options.device)]
-    rows = []
+    rows, failed = [], False
     for batch in options.batch:
         for step in options.steps:
-            rows += measure(step, batch, peers, options)
+            try:
+                rows += measure(step, batch, peers, options)
+            except (RuntimeError, SystemExit) as error:  # it shall not hide the other steps
+                failed = True
+                print(f"{step}, batch {batch}: {error}", flush=True)
+                continue
             show(rows[-1:] if not peers else [r for r in rows if r["step"] == step], batch)
             if options.json:  # after each: what is done stays if time runs out
                 write(options, rows)
     if options.json:
         print(options.json)
+    sys.exit(failed)
 
 
 def write(options, rows):

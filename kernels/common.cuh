@@ -23,15 +23,6 @@ __device__ __forceinline__ REAL warp_sum(REAL v) {
     return v;
 }
 
-__device__ __forceinline__ REAL warp_max(REAL v) {
-#pragma unroll
-    for (int lane = 16; lane > 0; lane >>= 1) {
-        const REAL other = __shfl_xor_sync(0xffffffffu, v, lane);
-        v = v > other ? v : other;
-    }
-    return v;
-}
-
 // Sum over a block of up to 1024 threads, a multiple of 32, all of which call; every one gets it.
 // `part` is the caller's: __shared__ REAL part[32].
 __device__ __forceinline__ REAL block_sum(REAL v, REAL* part) {
@@ -42,13 +33,4 @@ __device__ __forceinline__ REAL block_sum(REAL v, REAL* part) {
     __syncthreads();
     v = warp_sum(lane < warps ? part[lane] : REAL(0));
     return v;
-}
-
-__device__ __forceinline__ REAL block_max(REAL v, REAL* part) {
-    const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, warps = blockDim.x >> 5;
-    v = warp_max(v);
-    __syncthreads();
-    if (lane == 0) part[warp] = v;
-    __syncthreads();
-    return warp_max(lane < warps ? part[lane] : part[0]);
 }

@@ -140,3 +140,9 @@ def torch_index(t: Any, x: Any, key: Any) -> Any:
         elif isinstance(part, list):
             parts[i] = t.tensor(part)
     return x[tuple(parts)]
+
+
+def to_tf32(x: Any) -> Any:
+    """float32 rounded to TF32's 10 bits of mantissa: to nearest, ties away from zero."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)

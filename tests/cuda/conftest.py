@@ -7,10 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from tinygen.cuda import launch
+from tinygen.cuda import launch, precision
+from tinygen.cuda.precision import _capability
 
 STANDIN = Path(__file__).parent / "standin"
 
@@ -50,6 +50,10 @@ def gpu(cupy):
     return not hasattr(cupy, "IS_STANDIN")
 
 
-def host(array):
-    """A device array as NumPy's."""
-    return array if isinstance(array, np.ndarray) else array.get()
+@pytest.fixture
+def tf32(cupy):
+    """TF32 by choice during a test."""
+    if _capability() < 80:
+        pytest.skip("wanted compute capability 8.0")
+    with precision("tf32"):
+        yield

@@ -61,3 +61,33 @@ def test_an_op_with_a_kernel_runs_it_and_nothing_else(name, data):
     used = tg.cuda.kernels_used()
     assert not any(n.startswith("cupy/") for n in used), used
     assert used or y.size == 0
+
+
+def test_ops_without_a_kernel_only_move_numbers():
+    without = {n for n, p in Primitive.registry.items() if n in CASES and not p.kernel}
+    moving = {"reshape_to", "permute", "broadcast_to", "join", "pad", "index", "index_add"}
+    assert without <= {*moving, "select"}, without
+
+
+EVERYWHERE = [
+    *("exp", "tanh", "sigmoid", "softplus", "log_sigmoid"),
+    *("abs", "sign", "relu", "leaky_relu"),
+]  # of all real numbers
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_infinities_and_nan_are_the_cpus(name, dtype):
+    x = np.array([-np.inf, -1, -0.0, 0, 1, np.inf, np.nan])
+    found, wanted = (getattr(tg, name)(*on(d, [x], dtype)) for d in ("cuda", "cpu"))
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_wrong_parameters_are_refused(device):
+    (x,) = on(device, [np.ones(3)], np.float32)
+    with pytest.raises(ValueError, match="clip: wanted low <= high"):
+        tg.clip(x, low=2, high=1)
+    for slope in (-0.1, 1):
+        with pytest.raises(ValueError, match="leaky_relu: wanted 0 <= slope < 1"):
+            tg.leaky_relu(x, slope=slope)

@@ -1,16 +1,14 @@
 """Convolution's kernels against the CPU's: every path, edges of the tiles, DCGAN's layers."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from references import to_tf32
 
 import tinygen as tg
 from tinygen.cpu import conv as cpu
 from tinygen.cuda import conv as cuda
-from tinygen.cuda.precision import _capability
 from tinygen.ops.conv import conv_size
 
 SEEDS = st.integers(0, 2**31)
@@ -174,22 +172,6 @@ def test_nothing_to_add_gives_zeros(cupy, n, c, o):
         assert found.shape == wanted[name] and not found.any()
 
 
-@pytest.fixture
-def tf32(cupy, gpu, monkeypatch):
-    if not gpu:
-        device = SimpleNamespace(compute_capability="90")
-        monkeypatch.setattr(cupy.cuda, "Device", lambda: device, raising=False)
-    elif _capability() < 80:
-        pytest.skip("wanted compute capability 8.0")
-    yield
-    _capability.cache_clear()
-
-
-def rounded(a):
-    """float32 with 10 bits of mantissa, to nearest, ties away from zero."""
-    return ((a.view(np.uint32) + 0x1000) & np.uint32(0xFFFFE000)).view(np.float32)
-
-
 @settings(few, max_examples=2)
 @given(case=convolutions())
 @example(layer(1, 3, 63, 65, kernel=2, stride=1))
@@ -198,15 +180,13 @@ def test_tf32_is_the_exact_product_of_rounded_factors(cupy, tf32, case):
     *shapes, stride, padding, seed = case
     for name, given_, how in calls(*arrays(shapes, seed, np.float32), stride, padding):
         tg.cuda.kernels_used(reset=True)
-        with tg.cuda.precision("tf32"):
-            found = getattr(cuda, name)(*map(cupy.asarray, given_), *how).get()
+        found = getattr(cuda, name)(*map(cupy.asarray, given_), *how).get()
         few_channels = "conv/conv2d_input_few" in tg.cuda.kernels_used()  # which is exact
         assert few_channels or any("conv_tf32/" in k for k in tg.cuda.kernels_used())
-        seen = given_ if few_channels else map(rounded, given_)
+        seen = given_ if few_channels else map(to_tf32, given_)
         wanted = getattr(cpu, name)(*(a.astype(np.float64) for a in seen), *how)
         assert np.linalg.norm(found - wanted) <= 3e-5 * (1e-3 + np.linalg.norm(wanted)), name
 
 
 def test_tf32_leaves_doubles_exact(cupy, tf32):
-    with tg.cuda.precision("tf32"):
-        agree(cupy, layer(1, 5, 8, 8))
+    agree(cupy, layer(1, 5, 8, 8))

@@ -32,7 +32,7 @@ def example(gpu, tmp_path):
     path = [REPOSITORY] if gpu else [STANDIN, REPOSITORY]
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "PYTHONPATH": os.pathsep.join([*map(str, path), os.environ.get("PYTHONPATH", "")]),
         "TINYGEN_STANDIN": "fast",
     }
 

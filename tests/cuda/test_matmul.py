@@ -1,16 +1,16 @@
 """Matrix products on the device: tile edges, transposes, split sums, TF32."""
 
-from types import SimpleNamespace
+from importlib import import_module
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from references import to_tf32
 
 import tinygen as tg
 from tinygen.cuda import launch
 from tinygen.cuda import matmul as products
-from tinygen.cuda.precision import _capability
 
 RNG = np.random.default_rng(0)
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
@@ -182,14 +182,8 @@ extern "C" __global__ void __launch_bounds__(32) one_tile(const float* a, const 
 """
 
 
-def rounded(x):
-    """float32 rounded to TF32: to nearest, ties away from zero."""
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    return ((bits + 0x1000) & 0xFFFFE000).astype(np.uint32).view(np.float32)
-
-
 @pytest.fixture
-def mma(cupy, tmp_path, monkeypatch):
+def mma(cupy, tf32, tmp_path, monkeypatch):
     """The kernels of MMA."""
     for name in ("common.cuh", "mma.cuh"):
         (tmp_path / name).write_text((launch.folder() / name).read_text())
@@ -207,33 +201,16 @@ def test_tf32_rounds_to_nearest_ties_away(cupy, mma):
     y = y.get()
     np.testing.assert_array_equal(y[:7], [1, 1 + ulp, 1 + 2 * ulp, 1, 0, np.inf, np.nan])
     np.testing.assert_array_equal(y[7:14], -y[:7])
-    np.testing.assert_array_equal(y[14:], rounded(x)[14:])
+    np.testing.assert_array_equal(y[14:], to_tf32(x)[14:])
 
 
 def test_one_tile_is_numpys_product_of_rounded_factors(cupy, mma):
     a, b, d = (RNG.standard_normal(s, np.float32) for s in ((16, 8), (8, 8), (16, 8)))
     found = cupy.asarray(d)
     mma.get_function("one_tile")((1,), (32,), (cupy.asarray(a), cupy.asarray(b), found))
-    wanted = d + rounded(a).astype(float) @ rounded(b)
+    wanted = d + to_tf32(a).astype(float) @ to_tf32(b)
     np.testing.assert_allclose(found.get(), wanted, rtol=2e-6, atol=2e-6)
     assert np.abs(found.get() - (d + a.astype(float) @ b)).max() > 1e-5  # TF32, not fp32
-
-
-def pretend(monkeypatch, cupy, capability):
-    """The GPU is one of this compute capability."""
-    device = SimpleNamespace(compute_capability=capability)
-    monkeypatch.setattr(cupy.cuda, "Device", lambda: device, raising=False)
-    _capability.cache_clear()
-
-
-@pytest.fixture
-def tf32(cupy, gpu, monkeypatch):
-    """TF32 by choice during a test."""
-    if not gpu:
-        pretend(monkeypatch, cupy, "90")
-    with tg.cuda.precision("tf32"):
-        yield
-    _capability.cache_clear()
 
 
 @pytest.mark.parametrize("side", [64, 128])
@@ -245,7 +222,7 @@ def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n
         factor(cupy, s, np.float32, t) for s, t in zip(((n, k), (k, m)), turns, strict=True)
     )
     found = products.matmul(x, y)
-    same(found, rounded(a), rounded(b), epsilon=4e-6)  # tensor cores round sums downwards
+    same(found, to_tf32(a), to_tf32(b), epsilon=4e-6)  # tensor cores round sums downwards
     same(found, a, b, epsilon=1.1e-3)  # each factor to 2 ** -11
     assert ran() == {f"matmul_tf32/product_{side}"}
 
@@ -253,7 +230,7 @@ def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n
 def test_tf32_cut_along_k_with_bias(cupy, tf32):
     (a, x), (b, y) = (factor(cupy, s, np.float32) for s in ((5, 300), (300, 9)))
     bias = RNG.standard_normal(9).astype(np.float32)
-    same(products.linear(x, y, cupy.asarray(bias)), rounded(a), rounded(b), bias, 4e-6)
+    same(products.linear(x, y, cupy.asarray(bias)), to_tf32(a), to_tf32(b), bias, 4e-6)
     assert ran() == {"matmul_tf32/product_64", "matmul/sum_parts"}
 
 
@@ -276,7 +253,7 @@ def test_fp32_is_exact_unless_told_otherwise(cupy):
 
 
 def test_tf32_raises_where_it_cannot_be_had(cupy, tf32, monkeypatch):
-    pretend(monkeypatch, cupy, "75")
+    monkeypatch.setattr(import_module("tinygen.cuda.precision"), "_capability", lambda: 75)
     x = tg.tensor(np.ones((2, 2)), device="cuda")
     with pytest.raises(tg.DeviceError, match=r"needs compute capability 8.0, this GPU has 7.5"):
         x @ x

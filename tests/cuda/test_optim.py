@@ -155,6 +155,9 @@ def test_batches_of_images_that_are_not_there_are_refused(device):
         pictures(9, 8, 8, 1).batch([0, 9], 0, 1, device)
     with pytest.raises(IndexError, match="found -1 to 3"):
         pictures(9, 8, 8, 1).batch([-1, 3], 0, 1, device)
+    for wrong in ([1.5], [True] * 9, [[0, 1], [2, 3]], 2):
+        with pytest.raises(IndexError, match=r"wanted integer indices \(n,\), found"):
+            pictures(9, 8, 8, 1).batch(wrong, 0, 1, device)
 
 
 def test_images_are_uploaded_once(cupy, monkeypatch):

@@ -1,6 +1,7 @@
-"""Floor 0: the hand-written CUDA kernels, under the stems of `tinygen/cpu` and `kernels/*.cu`.
+"""Floor 0: what launches the hand-written CUDA kernels, under the stems of `kernels/*.cu`.
 
-A function here has the name, arguments and result of its twin in `tinygen/cpu`, for CuPy arrays.
+Functions take and give CuPy arrays; one that `tinygen/cpu` has too, in the file of the same stem,
+has its arguments and result.
 `launch` compiles a `.cu` file at first use, checks what it passes, and counts what ran.
 """
 

@@ -94,11 +94,15 @@ def log_bernoulli_grad(g: Array, target: Any, logits: Array) -> Array:
 
 def clip(x: Array, *, low: float, high: float) -> Array:
     """x limited to [low, high]."""
+    if low > high:
+        raise ValueError("wanted low <= high")
     return mapped("clip", x, numbers=(low, high))
 
 
 def leaky_relu(x: Array, *, slope: float) -> Array:
     """x where x > 0, slope · x elsewhere."""
+    if not slope:
+        return maximum(x, 0.0)  # as 0 · -inf is no number
     return mapped("leaky_relu", x, numbers=(slope,))
 
 

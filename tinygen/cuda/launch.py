@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..device import Array, cupy
+from ..device import Array, DeviceError, cupy
 
 THREADS = 256  # of a block, where a kernel's comment says nothing else
 MOST_BLOCKS = 65_535  # of a grid-stride loop
 OPTIONS = ("-std=c++17",)
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-LIMIT = 2**31  # kernels count in int
+LARGEST = 2**31 - 2**25  # entries: kernels count in int, and one stride of the largest grid further
 
 _used: Counter[str] = Counter()
 
@@ -72,7 +72,14 @@ def _module(stem: str, dtype: Any) -> Any:
 
 @cache
 def _kernel(stem: str, name: str, dtype: Any) -> Any:
-    return _module(stem, dtype).get_function(f"tg_{name}")
+    try:
+        return _module(stem, dtype).get_function(f"tg_{name}")
+    except Exception as error:  # no compiler, no headers, a driver too old: each has its own type
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise DeviceError(
+            f"kernels/{stem}.cu: {name} does not compile here ({lines[0]}); "
+            "python -m tinygen doctor says why"
+        ) from error
 
 
 def launch(
@@ -97,8 +104,8 @@ def launch(
                 f"{kernel}: wanted contiguous arrays of {dtype}, got {a.dtype} {a.shape}, "
                 f"strides {a.strides}"
             )
-        if a.size >= LIMIT:
-            raise ValueError(f"{kernel}: wanted fewer than 2**31 entries, got {a.shape}")
+        if a.size > LARGEST:
+            raise ValueError(f"{kernel}: wanted at most {LARGEST} entries, got {a.shape}")
     grid, block = (n if isinstance(n, tuple) else (n,) for n in (grid, block))
     if 0 in grid:
         return
@@ -108,8 +115,8 @@ def launch(
 
 
 def _value(kernel: str, a: Any, dtype: Any) -> Any:
-    if isinstance(a, int):
-        if not -LIMIT <= a < LIMIT:
+    if isinstance(a, (int, np.integer)):
+        if not -(2**31) <= a < 2**31:
             raise ValueError(f"{kernel}: wanted numbers below 2**31, got {a}")
         return np.int32(a)
     return dtype.type(a) if isinstance(a, float) else a

@@ -144,6 +144,8 @@ def split(n: int, least: int, others: int) -> tuple[int, int]:
 
 def _softmax(op: str, x: Array, axis: int) -> Array:
     _check_some(x, axis)
+    if len(_axes(x, axis)) != 1:
+        raise ValueError("wanted one axis")
     (at,), x = _axes(x, axis), dense(x)
     y = empty(x.shape, x.dtype)
     outer, n, inner = math.prod(x.shape[:at]), x.shape[at], math.prod(x.shape[at + 1 :])

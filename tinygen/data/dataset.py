@@ -48,8 +48,13 @@ class Dataset:
         """The images of these indices (n,), `scale`d: float32 (n, H, W, C) on the device.
 
         On "cuda" from a copy of all images there, which is made at the first call.
+        Raises IndexError for what is no row of integers, or for an image that is not there.
         """
         chosen = np.asarray(chosen)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            raise IndexError(
+                f"batch: wanted integer indices (n,), found {chosen.dtype} {chosen.shape}"
+            )
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(self):
             raise IndexError(
                 f"batch: wanted indices from 0 to {len(self) - 1}, "
