@@ -14,6 +14,14 @@ struct __align__(16) Four {
     REAL v[4];
 };
 
+// K numbers that are read or written at once: 16 bytes for four of float.
+template <int K>
+struct alignas(K == 4 ? 16 : sizeof(REAL)) Pack {
+    REAL v[K];
+};
+
+#define INLINE static __device__ __forceinline__
+
 __device__ __forceinline__ bool aligned(const void* p) { return ((size_t)p & 15) == 0; }
 
 // Sum over a warp; every lane gets it.

@@ -59,12 +59,4 @@ __device__ __forceinline__ void product(const Factor& a, const Factor& b, const 
             }
 }
 
-PRODUCT(product_64) {
-    PRODUCT_SETUP(64);
-    product<64, 16>(left, right, at, bias, has_bias, out);
-}
-
-PRODUCT(product_128) {
-    PRODUCT_SETUP(128);
-    product<128, 8>(left, right, at, bias, has_bias, out);
-}
+#include "matmul_kernels.cuh"

@@ -10,13 +10,6 @@
 
 #include "common.cuh"
 
-// K numbers that are read or written at once: 16 bytes for four of float.
-template <int K>
-struct alignas(K == 4 ? 16 : sizeof(REAL)) Pack {
-    REAL v[K];
-};
-
-#define INLINE static __device__ __forceinline__
 typedef const REAL* __restrict__ In;  // arrays that are read, and those that are written
 typedef REAL* __restrict__ Out;
 
@@ -43,10 +36,13 @@ struct Place {
     }
 };
 
-// Joins the threads above each other, [ty][tx][K] states, into those of the lowest. All call.
+// Joins the states s[K] of the threads above each other into part[threadIdx.x], through `part`,
+// [ty][tx][K] of the block's. All call; the lowest may read.
 template <int K, class State>
-INLINE void join_down(State (*part)[K]) {
+INLINE void join_down(const State (&s)[K], State (*part)[K]) {
     const int tx = blockDim.x, mine = threadIdx.y * tx + threadIdx.x;
+#pragma unroll
+    for (int k = 0; k < K; ++k) part[mine][k] = s[k];
     for (int half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
         if (threadIdx.y < half)
@@ -72,7 +68,6 @@ template <int K>
 INLINE void moments(In x, Out means, Out squares, int n, int C, int chunk) {
     __shared__ Moments part[256][K];
     const Place<K> at(n, C, chunk);
-    const int mine = threadIdx.y * blockDim.x + threadIdx.x;
     Moments s[K] = {};
     if (at.column < C) {
         const Pack<K> first = load<K>(x + at.column);
@@ -91,13 +86,11 @@ INLINE void moments(In x, Out means, Out squares, int n, int C, int chunk) {
         }
         for (int k = 0; k < K; ++k) s[k].n = count;
     }
-#pragma unroll
-    for (int k = 0; k < K; ++k) part[mine][k] = s[k];
-    join_down<K>(part);
+    join_down<K>(s, part);
     if (threadIdx.y == 0 && at.column < C)
         for (int k = 0; k < K; ++k) {
-            means[at.part * C + at.column + k] = part[mine][k].mean;
-            squares[at.part * C + at.column + k] = part[mine][k].squares;
+            means[at.part * C + at.column + k] = part[threadIdx.x][k].mean;
+            squares[at.part * C + at.column + k] = part[threadIdx.x][k].squares;
         }
 }
 
@@ -107,18 +100,17 @@ KERNEL(join_moments)(In x, In means, In squares, Out mean, Out var, Out scale, i
                      int parts, int chunk, REAL eps) {
     __shared__ Moments part[256][1];
     const int c = blockIdx.x * blockDim.x + threadIdx.x;
-    Moments s = {0, 0, 0};
+    Moments s[1] = {};
     if (c < C)
         for (int p = threadIdx.y; p < parts; p += blockDim.y)
-            s = join(s, Moments{REAL(min(chunk, n - p * chunk)), means[p * C + c],
-                                squares[p * C + c]});
-    part[threadIdx.y * blockDim.x + threadIdx.x][0] = s;
-    join_down<1>(part);
+            s[0] = join(s[0], Moments{REAL(min(chunk, n - p * chunk)), means[p * C + c],
+                                      squares[p * C + c]});
+    join_down<1>(s, part);
     if (threadIdx.y == 0 && c < C) {
-        s = part[threadIdx.x][0];
-        mean[c] = x[c] + s.mean;
-        var[c] = s.squares / n;
-        scale[c] = 1 / sqrt(s.squares / n + eps);
+        const Moments all = part[threadIdx.x][0];
+        mean[c] = x[c] + all.mean;
+        var[c] = all.squares / n;
+        scale[c] = 1 / sqrt(all.squares / n + eps);
     }
 }
 
@@ -155,7 +147,6 @@ INLINE void gradient_sums(In g, In x, In mean, In scale, Out sums, int n, int C,
                           int chunk) {
     __shared__ Sums part[256][K];
     const Place<K> at(n, C, chunk);
-    const int mine = threadIdx.y * blockDim.x + threadIdx.x;
     Sums s[K] = {};
     if (at.column < C) {
         REAL centre[K], slope[K];
@@ -175,13 +166,11 @@ INLINE void gradient_sums(In g, In x, In mean, In scale, Out sums, int n, int C,
             }
         }
     }
-#pragma unroll
-    for (int k = 0; k < K; ++k) part[mine][k] = s[k];
-    join_down<K>(part);
+    join_down<K>(s, part);
     if (threadIdx.y == 0 && at.column < C)
         for (int k = 0; k < K; ++k) {
-            sums[at.part * C + at.column + k] = part[mine][k].g;
-            sums[(parts + at.part) * C + at.column + k] = part[mine][k].gx;
+            sums[at.part * C + at.column + k] = part[threadIdx.x][k].g;
+            sums[(parts + at.part) * C + at.column + k] = part[threadIdx.x][k].gx;
         }
 }
 

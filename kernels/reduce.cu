@@ -6,14 +6,6 @@
 
 #include "common.cuh"
 
-// K numbers that are read at once: 16 bytes for four of float.
-template <int K>
-struct alignas(K == 4 ? 16 : sizeof(REAL)) Pack {
-    REAL v[K];
-};
-
-#define INLINE static __device__ __forceinline__
-
 // What is reduced. A State stands for the entries seen; `start` for none of them, and `first` is
 // one of them, for those ops for which it does no harm that an entry counts twice.
 struct Sum {

@@ -131,23 +131,3 @@ __device__ __forceinline__ int matrix(int i, int n1, int n2, int n3, int s0, int
     const int i3 = i % n3, i2 = i / n3 % n2, r1 = i / n3 / n2;
     return r1 / n1 * s0 + r1 % n1 * s1 + i2 * s2 + i3 * s3;
 }
-
-// Blocks that an SM shall hold at a time: one multiplies while another waits at its barrier. This
-// limits float to 128 registers a thread; double needs more.
-constexpr int RESIDENT = 8 / sizeof(REAL);
-
-// What every product kernel is given. `bias` (m,) is added if has_bias. With parts > 1, y is
-// (parts, batch, n, m), one sum over `chunk` of k each, for sum_parts.
-#define PRODUCT(name)                                                                           \
-    extern "C" __global__ void __launch_bounds__(256, RESIDENT) tg_##name(                      \
-        const REAL* __restrict__ a, const REAL* __restrict__ b, const REAL* __restrict__ bias,  \
-        REAL* __restrict__ y, int batch, int n, int m, int k, int a_row, int a_k, int b_k,      \
-        int b_column, int has_bias, int chunk, int parts, int n0, int n1, int n2, int n3,       \
-        int a0, int a1, int a2, int a3, int b0, int b1, int b2, int b3)
-// In it: Place at, Factor left and right, REAL* out for the matrix of y.
-#define PRODUCT_SETUP(SIDE)                                                                     \
-    const Place at(SIDE, n, m, k, chunk, parts);                                                \
-    const Factor left(a + matrix(at.batch, n1, n2, n3, a0, a1, a2, a3) * n * k, n, a_row, a_k);  \
-    const Factor right(b + matrix(at.batch, n1, n2, n3, b0, b1, b2, b3) * k * m, m, b_column,    \
-                       b_k);                                                                    \
-    REAL* out = y + (at.part * batch + at.batch) * n * m

@@ -59,26 +59,29 @@ exp, tanh = ufunc(np.exp), ufunc(np.tanh)
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e⁻ˣ)."""
-
-    def block(out: Array, x: Array) -> None:
-        np.negative(x, out=out)
-        np.exp(out, out=out)
-        out += 1
-        np.reciprocal(out, out=out)
-
     with np.errstate(over="ignore"):
-        return over(block, x)
+        return over(_logistic, x)
+
+
+def _logistic(out: Array, x: Array) -> None:
+    """Writes 1 / (1 + e⁻ˣ)."""
+    np.negative(x, out=out)
+    np.exp(out, out=out)
+    out += 1
+    np.reciprocal(out, out=out)
 
 
 def softplus(x: Array) -> Array:
     """max(x, 0) + log(1 + e^-|x|)."""
+    return over(_softplus, x)
 
-    def block(out: Array, x: Array) -> None:
-        t = _log_1_plus_exp(out, x)
-        np.maximum(x, 0, out=t)
-        out += t
 
-    return over(block, x)
+def _softplus(out: Array, x: Array) -> Array:
+    """Writes max(x, 0) + log(1 + e^-|x|); a scratch."""
+    t = _log_1_plus_exp(out, x)
+    np.maximum(x, 0, out=t)
+    out += t
+    return t
 
 
 def log_sigmoid(x: Array) -> Array:
@@ -96,9 +99,7 @@ def log_bernoulli(target: Any, logits: Array) -> Array:
     """t·l - softplus(l)."""
 
     def block(out: Array, t: Any, x: Array) -> None:
-        s = _log_1_plus_exp(out, x)
-        np.maximum(x, 0, out=s)
-        out += s
+        s = _softplus(out, x)
         np.multiply(x, t, out=s)
         np.subtract(s, out, out=out)
 
@@ -110,10 +111,7 @@ def log_bernoulli_grad(g: Array, target: Any, logits: Array) -> Array:
     """g · (t - σ(l))."""
 
     def block(out: Array, g: Array, t: Any, x: Array) -> None:
-        np.negative(x, out=out)
-        np.exp(out, out=out)
-        out += 1
-        np.reciprocal(out, out=out)
+        _logistic(out, x)
         np.subtract(t, out, out=out)
         out *= g
 

@@ -34,6 +34,13 @@ def matmul(a: Array, b: Array) -> Array:
     return _cut(a, b)
 
 
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """x @ weight + bias for x (..., i), weight (i, o) and bias (o,)."""
+    y = matmul(x, weight)
+    y += bias
+    return y
+
+
 def _cut(a: Array, b: Array) -> Array:
     """By rows or by columns of the result, whichever are more."""
     n, m = len(a), b.shape[1]

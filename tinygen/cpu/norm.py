@@ -43,6 +43,12 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     return mean, squares / flat.dtype.type(n)
 
 
+def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Mean, biased variance and 1/√(var + ε) over all axes but the last: (C,) each."""
+    mean, var = batch_statistics(x)
+    return mean, var, 1 / np.sqrt(var + x.dtype.type(eps))
+
+
 def _joined(a: tuple[int, Array, Array], b: tuple[int, Array, Array]) -> tuple[int, Array, Array]:
     """(count, mean, sum of squares about the mean) of two sets as one."""
     n = a[0] + b[0]

@@ -49,10 +49,10 @@ def folder() -> Path:
 
 def source(stem: str) -> str:
     """kernels/<stem>.cu with what it includes, as one text: CuPy's cache does not see headers."""
-    return _joined(f"{stem}.cu", {})
+    return _joined(f"{stem}.cu", set())
 
 
-def _joined(name: str, seen: dict[str, None]) -> str:
+def _joined(name: str, seen: set[str]) -> str:
     """A file's text, in which the first #include "…" of each header is that header's text."""
     lines = [f'#line 1 "{name}"']
     for i, line in enumerate((folder() / name).read_text(encoding="utf-8").splitlines()):
@@ -60,7 +60,7 @@ def _joined(name: str, seen: dict[str, None]) -> str:
         if header is None:
             lines.append(line)
         elif header[1] not in seen:
-            seen[header[1]] = None
+            seen.add(header[1])
             lines += [_joined(header[1], seen), f'#line {i + 2} "{name}"']
     return "\n".join(lines) + "\n"
 

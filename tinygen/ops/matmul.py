@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,11 @@ import numpy as np
 from ..core import Tensor
 from ..cpu import matmul as cpu
 from ..cuda import matmul as cuda
-from ..device import Array, xp
+from ..device import Array, twins, xp
 from ..primitive import primitive
 from .shape import permute, summed, unbroadcast
+
+on = twins(cpu, cuda)
 
 
 @primitive(shown="matmul")
@@ -43,14 +44,8 @@ batched_matmul.fast(
 @primitive
 def linear(x: Array, weight: Array, bias: Array) -> Array:
     """x @ weight + bias, the dense layer: x (..., i), weight (i, o), bias (o,) -> (..., o)."""
-    return _linear(x, weight, bias, xp(x).matmul)
-
-
-def _linear(x: Array, weight: Array, bias: Array, product: Callable[..., Array]) -> Array:
     _check_linear(x, weight, bias)
-    y = product(x, weight)
-    y += bias
-    return y
+    return xp(x).matmul(x, weight) + bias
 
 
 def _check_linear(x: Array, weight: Array, bias: Array) -> None:
@@ -59,12 +54,12 @@ def _check_linear(x: Array, weight: Array, bias: Array) -> None:
 
 
 @linear.cuda
-def _linear_cuda(x: Array, weight: Array, bias: Array) -> Array:
+@linear.cpu
+def _linear(x: Array, weight: Array, bias: Array) -> Array:
     _check_linear(x, weight, bias)
-    return cuda.linear(x, weight, bias)
+    return on(x).linear(x, weight, bias)
 
 
-linear.cpu(lambda x, weight, bias: _linear(x, weight, bias, cpu.matmul))
 linear.vjp(
     x=lambda g, y, x, weight, bias: g @ _swap(weight),
     weight=lambda g, y, x, weight, bias: _swap(_rows(x)) @ _rows(g),

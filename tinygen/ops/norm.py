@@ -87,11 +87,7 @@ def _batch_norm(
     saved: dict[str, Any] | None,
 ) -> Array:
     _check(x, gamma, beta, x.shape[-1:])
-    if isinstance(x, np.ndarray):
-        mean, var = cpu.batch_statistics(x)
-        scale = 1 / np.sqrt(var + x.dtype.type(eps))
-    else:
-        mean, var, scale = cuda.statistics_and_scale(x, eps)
+    mean, var, scale = on(x).statistics_and_scale(x, eps)
     if stats is not None:
         stats[0][...], stats[1][...] = mean, var
     if saved is not None:
