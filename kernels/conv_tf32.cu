@@ -1,5 +1,5 @@
 // Convolutions on tensor cores: factors of float rounded to TF32, sums in float. Only by choice:
-// tinygen/cuda/precision.py. The kernels of conv.cu, with the same arguments and launches.
+// tinygen/cuda/arithmetic.py. The kernels of conv.cu, with the same arguments and launches.
 //
 // Bound by the reads of shared memory that feed the tensor cores: in a step of 8 depths a warp
 // reads 16·R rows and 32 columns for 4·R products of 16 × 8 × 8.

@@ -1,4 +1,4 @@
-// Tiled matrix products, y (n, m) = a (n, k) · b (k, m): what matmul.cu and matmul_tf32.cu share.
+// Tiled matrix products, y (n, m) = a (n, k) · b (k, m): what linalg.cu and linalg_tf32.cu share.
 //
 // y is cut into tiles of SIDE x SIDE, a block of 256 threads each. The block goes along k by DEPTH:
 // it copies a panel of a (SIDE rows) and one of b (SIDE columns) into shared memory, from where

@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
 from tinygen.ops import elementwise, reduce, shape
-from tinygen.ops.matmul import batched_matmul
+from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
 

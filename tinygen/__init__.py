@@ -7,13 +7,13 @@
 
 from . import cuda, nn, optim, prob
 from .autodiff import grad
+from .checker import GradientMismatch, gradcheck
 from .core import Tensor, from_dlpack, no_grad, tensor
 from .cpu.memory import keep_heap as _keep_heap
 from .device import DeviceError
-from .gradcheck import GradientMismatch, gradcheck
 from .ops import *  # noqa: F403
 from .ops import __all__ as _ops
-from .primitive import primitive
+from .primitives import primitive
 from .version import __version__ as __version__
 from .weights import load, save
 

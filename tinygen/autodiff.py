@@ -13,7 +13,7 @@ import numpy as np
 
 from .core import Tensor, record, tensor
 from .device import xp
-from .primitive import writes
+from .primitives import writes
 
 
 def grad(

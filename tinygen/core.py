@@ -4,7 +4,7 @@ A `Tensor` holds an array and, if it was computed while recording, the `Node` it
 primitive, its arguments and its parameters. Nothing points the other way, so there are no
 reference cycles, and memory is freed the moment the last name goes.
 
-Then read `primitive.py` (how an op computes and records) and `autodiff.py` (`grad`, which walks
+Then read `primitives.py` (how an op computes and records) and `autodiff.py` (`grad`, which walks
 back). tinygen.ops attaches the operators, so this floor imports nothing above it.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from .device import Array, device_of, from_dlpack_array, on_device, to_device
 
 if TYPE_CHECKING:
-    from .primitive import Primitive
+    from .primitives import Primitive
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 

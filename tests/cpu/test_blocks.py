@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygen as tg
-from tinygen.cpu import conv, matmul, threads
-from tinygen.primitive import Primitive
+from tinygen.cpu import conv, linalg, threads
+from tinygen.primitives import Primitive
 
 TUNED = [n for n, p in Primitive.registry.items() if n in CASES and p.tuned]
 FAST = [n for n, p in Primitive.registry.items() if n in CASES and p.fast_rules]
@@ -22,8 +22,8 @@ def small_blocks(request, monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: request.param)
     monkeypatch.setattr(threads, "BLOCK", 4)
     monkeypatch.setattr(conv, "BLOCK", 100)
-    monkeypatch.setattr(matmul, "SMALL", 2)
-    monkeypatch.setattr(matmul, "LARGE", 4)
+    monkeypatch.setattr(linalg, "SMALL", 2)
+    monkeypatch.setattr(linalg, "LARGE", 4)
 
 
 def same(a, b):

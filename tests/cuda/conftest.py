@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinygen.cuda import launch, precision
-from tinygen.cuda.precision import _capability
+from tinygen.cuda.arithmetic import _capability
 
 STANDIN = Path(__file__).parent / "standin"
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinygen as tg
-from tinygen.primitive import Primitive
+from tinygen.primitives import Primitive
 
 TOLERANCE = {np.float32: 1e-4, np.float64: 1e-10}
 KERNELS = [n for n, p in Primitive.registry.items() if n in CASES and p.kernel]

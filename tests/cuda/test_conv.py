@@ -9,7 +9,7 @@ from references import to_tf32
 import tinygen as tg
 from tinygen.cpu import conv as cpu
 from tinygen.cuda import conv as cuda
-from tinygen.ops.conv import conv_size
+from tinygen.windows import window_count
 
 SEEDS = st.integers(0, 2**31)
 CHANNELS = st.sampled_from([1, 2, 3, 4, 5, 8, 16, 63, 65])
@@ -38,14 +38,14 @@ def convolutions(draw):
         k, s, p = draw(st.integers(1, 5)), draw(st.integers(1, 3)), draw(st.integers(0, 2))
         size.append(draw(st.integers(max(1, k - 2 * p), 9)))
         kernel.append(k), stride.append(s), padding.append(p)
-        out.append(conv_size(size[-1], k, s, p))
+        out.append(window_count(size[-1], k, s, p))
     shapes = (n, *size, c), (*kernel, c, o), (n, *out, o)
     return *shapes, tuple(stride), tuple(padding), draw(SEEDS)
 
 
 def layer(n, size, c, o, kernel=4, stride=2, padding=1):
     """The same for a square layer."""
-    out = conv_size(size, kernel, stride, padding)
+    out = window_count(size, kernel, stride, padding)
     shapes = (n, size, size, c), (kernel, kernel, c, o), (n, out, out, o)
     return *shapes, (stride, stride), (padding, padding), 0
 
@@ -53,9 +53,9 @@ def layer(n, size, c, o, kernel=4, stride=2, padding=1):
 def calls(x, w, y, stride, padding):
     """The three functions as (name, arrays, arguments), given the arrays of a convolution."""
     return [
-        ("conv2d", (x, w), (stride, padding, y.shape[1:3])),
-        ("conv2d_input", (y, w), (x.shape, stride, padding)),
-        ("conv2d_weight", (x, y), (w.shape, stride, padding)),
+        ("conv2d", (x, w), {"stride": stride, "padding": padding}),
+        ("conv2d_input", (y, w), {"shape": x.shape, "stride": stride, "padding": padding}),
+        ("conv2d_weight", (x, y), {"shape": w.shape, "stride": stride, "padding": padding}),
     ]
 
 
@@ -68,8 +68,8 @@ def agree(cupy, case, dtype=np.float64):
     """All three, on the device, are the CPU's in float64."""
     *shapes, stride, padding, seed = case
     for name, given_, how in calls(*arrays(shapes, seed, dtype), stride, padding):
-        found = getattr(cuda, name)(*map(cupy.asarray, given_), *how).get()
-        wanted = getattr(cpu, name)(*(a.astype(np.float64) for a in given_), *how)
+        found = getattr(cuda, name)(*map(cupy.asarray, given_), **how).get()
+        wanted = getattr(cpu, name)(*(a.astype(np.float64) for a in given_), **how)
         assert found.dtype == dtype and found.shape == wanted.shape
         tolerance = 1e-4 if dtype == np.float32 else 1e-12
         error = np.linalg.norm(found - wanted)
@@ -107,16 +107,16 @@ def test_memory_that_does_not_begin_at_16_bytes(cupy, c):
             flat = cupy.empty(a.size + 1, a.dtype)
             flat[1:] = cupy.asarray(a.reshape(-1))
             moved.append(flat[1:].reshape(a.shape))
-        found = getattr(cuda, name)(*moved, *how).get()
-        np.testing.assert_allclose(found, getattr(cpu, name)(*given_, *how), 1e-4, 1e-4)
+        found = getattr(cuda, name)(*moved, **how).get()
+        np.testing.assert_allclose(found, getattr(cpu, name)(*given_, **how), 1e-4, 1e-4)
 
 
 def test_views_of_other_arrays(cupy):
     *shapes, stride, padding, seed = layer(2, 6, 3, 5)
     for name, given_, how in calls(*arrays(shapes, seed), stride, padding):
         turned = [cupy.asarray(np.ascontiguousarray(a.T)).T for a in given_]
-        found = getattr(cuda, name)(*turned, *how).get()
-        np.testing.assert_allclose(found, getattr(cpu, name)(*given_, *how), 1e-12, 1e-12)
+        found = getattr(cuda, name)(*turned, **how).get()
+        np.testing.assert_allclose(found, getattr(cpu, name)(*given_, **how), 1e-12, 1e-12)
 
 
 @pytest.mark.parametrize("c, o", [(3, 5), (8, 8), (63, 65)])
@@ -125,9 +125,9 @@ def test_an_infinite_row_reaches_only_those_that_it_belongs_to(cupy, c, o):
     *shapes, stride, padding, seed = layer(2, 5, c, o, kernel=3, stride=1, padding=0)
     for name, given_, how in calls(*arrays(shapes, seed), stride, padding):
         given_[0][:, -1] = np.inf
-        found = getattr(cuda, name)(*map(cupy.asarray, given_), *how).get()
+        found = getattr(cuda, name)(*map(cupy.asarray, given_), **how).get()
         with np.errstate(invalid="ignore"):  # ∞ - ∞
-            wanted = getattr(cpu, name)(*given_, *how)
+            wanted = getattr(cpu, name)(*given_, **how)
         np.testing.assert_allclose(found, wanted, err_msg=name)
 
 
@@ -140,7 +140,7 @@ def test_bits_do_not_depend_on_the_order_of_threads(cupy, gpu, monkeypatch, c):
         for order in (0, 1, 2):
             if not gpu:
                 monkeypatch.setattr(cupy, "order", order)
-            results.append(getattr(cuda, name)(*given_, *how).get())
+            results.append(getattr(cuda, name)(*given_, **how).get())
         assert all(np.array_equal(results[0], r) for r in results[1:]), name
 
 
@@ -148,7 +148,7 @@ def test_the_paths_are_those_meant(cupy, path):
     *shapes, stride, padding, seed = layer(1, 20, 8, 16)
     tg.cuda.kernels_used(reset=True)
     for name, given_, how in calls(*arrays(shapes, seed), stride, padding):
-        getattr(cuda, name)(*map(cupy.asarray, given_), *how)
+        getattr(cuda, name)(*map(cupy.asarray, given_), **how)
     used = tg.cuda.kernels_used()
     high = 2 if path == "wide" else 1
     wanted = {f"conv/conv2d{n}_{high}": 1 for n in ("", "_input", "_weight")}
@@ -159,7 +159,7 @@ def test_images_of_few_channels_are_gathered_without_tiles(cupy, monkeypatch):
     monkeypatch.setattr(cuda, "FEW", 4)
     tg.cuda.kernels_used(reset=True)
     g, w = cupy.asarray(np.ones((1, 2, 2, 5))), cupy.asarray(np.ones((2, 2, 4, 5)))
-    cuda.conv2d_input(g, w, (1, 3, 3, 4), (1, 1), (0, 0))
+    cuda.conv2d_input(g, w, shape=(1, 3, 3, 4), stride=1, padding=0)
     assert tg.cuda.kernels_used() == {"conv/conv2d_input_few": 1}
 
 
@@ -167,7 +167,7 @@ def test_images_of_few_channels_are_gathered_without_tiles(cupy, monkeypatch):
 def test_nothing_to_add_gives_zeros(cupy, n, c, o):
     *shapes, stride, padding, _ = layer(n, 4, c, o)
     for name, given_, how in calls(*map(np.ones, shapes), stride, padding):
-        found = getattr(cuda, name)(*map(cupy.asarray, given_), *how).get()
+        found = getattr(cuda, name)(*map(cupy.asarray, given_), **how).get()
         wanted = {"conv2d": shapes[2], "conv2d_input": shapes[0], "conv2d_weight": shapes[1]}
         assert found.shape == wanted[name] and not found.any()
 
@@ -180,11 +180,11 @@ def test_tf32_is_the_exact_product_of_rounded_factors(cupy, tf32, case):
     *shapes, stride, padding, seed = case
     for name, given_, how in calls(*arrays(shapes, seed, np.float32), stride, padding):
         tg.cuda.kernels_used(reset=True)
-        found = getattr(cuda, name)(*map(cupy.asarray, given_), *how).get()
+        found = getattr(cuda, name)(*map(cupy.asarray, given_), **how).get()
         few_channels = "conv/conv2d_input_few" in tg.cuda.kernels_used()  # which is exact
         assert few_channels or any("conv_tf32/" in k for k in tg.cuda.kernels_used())
         seen = given_ if few_channels else map(to_tf32, given_)
-        wanted = getattr(cpu, name)(*(a.astype(np.float64) for a in seen), *how)
+        wanted = getattr(cpu, name)(*(a.astype(np.float64) for a in seen), **how)
         assert np.linalg.norm(found - wanted) <= 3e-5 * (1e-3 + np.linalg.norm(wanted)), name
 
 

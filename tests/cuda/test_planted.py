@@ -247,7 +247,7 @@ BUGS = {
         "(race|uninitialised)",
     ),
     "matmul: rows past the last": Bug(
-        "matmul.cu",
+        "linalg.cu",
         "if (r >= n || c >= m) continue;",
         "if (r > n || c >= m) continue;",
         lambda: tg.matmul(on_device(5, 7), on_device(7, 3)),
@@ -263,7 +263,7 @@ BUGS = {
         "out-of-bounds read",
     ),
     "norm: no barrier in the tree": Bug(
-        "norm.cu",
+        "normalise.cu",
         "half /= 2) {\n        __syncthreads();",
         "half /= 2) {",
         lambda: tg.batch_norm(on_device(40, 6), on_device(6), on_device(6)),
@@ -271,7 +271,7 @@ BUGS = {
         "(race|uninitialised)",
     ),
     "norm: columns past the last": Bug(
-        "norm.cu",
+        "normalise.cu",
         "if (at.column >= C) return;\n    REAL centre",
         "REAL centre",
         lambda: tg.batch_norm(on_device(40, 6), on_device(6), on_device(6)),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import tinygen as tg
 from tinygen.core import Tensor
-from tinygen.primitive import Primitive
+from tinygen.primitives import Primitive
 
 OURS = {n: p for n, p in Primitive.registry.items() if p.forward.__module__.startswith("tinygen.")}
 every_case = pytest.mark.parametrize("name", CASES)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ..windows import Pair, pair, window_count
 from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
@@ -19,9 +20,12 @@ BLOCK = 800_000  # bytes of a block's matrix
 FEW = 8  # channels; fewer are scattered, see conv2d_input
 
 
-def conv2d(x: Array, w: Array, stride: Sizes, padding: Sizes, size: Sizes) -> Array:
-    """x (N, H, W, C), w (kh, kw, C, O) -> (N, *size, O)."""
+def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
+    """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O)."""
     n, (kh, kw, c, o) = len(x), w.shape
+    stride, padding = pair(stride), pair(padding)
+    h, v = (window_count(x.shape[i + 1], w.shape[i], stride[i], padding[i]) for i in (0, 1))
+    size = h, v
     y, w = np.empty((n, *size, o), x.dtype), w.reshape(-1, o)
     block = _images(size[0] * size[1] * kh * kw * c, x)
 
@@ -35,10 +39,11 @@ def conv2d(x: Array, w: Array, stride: Sizes, padding: Sizes, size: Sizes) -> Ar
 
 
 def conv2d_weight(
-    x: Array, g: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+    x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
     (n, oh, ow, o), (kh, kw, c, _) = g.shape, shape
+    stride, padding = pair(stride), pair(padding)
     g = np.ascontiguousarray(g)
     block = _images(oh * ow * kh * kw * c, x)
 
@@ -54,11 +59,11 @@ def conv2d_weight(
 
 
 def conv2d_input(
-    g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+    g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
-    how = _scattered if shape[3] < FEW else _by_phases
-    return how(np.ascontiguousarray(g), w, shape, stride, padding)
+    compute = _scattered if shape[3] < FEW else _by_phases
+    return compute(np.ascontiguousarray(g), w, shape, pair(stride), pair(padding))
 
 
 def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes) -> Array:

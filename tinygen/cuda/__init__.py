@@ -5,7 +5,7 @@ has its arguments and result.
 `launch` compiles a `.cu` file at first use, checks what it passes, and counts what ran.
 """
 
+from .arithmetic import precision
 from .launch import kernels_used
-from .precision import precision
 
 __all__ = ["kernels_used", "precision"]

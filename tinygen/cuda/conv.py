@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from ..device import Array, cupy
+from ..windows import Pair, pair, window_count
+from .arithmetic import uses_tf32
 from .launch import dense, empty, launch
-from .precision import uses_tf32
 
-Sizes = tuple[int, int]
 TILE = 64  # rows and columns of a block's part of the product
 WIDE = 2  # times as many rows, where there are tiles enough even so
 ENOUGH = 264  # blocks that fill a GPU: two for each of an H100's 132 multiprocessors
@@ -16,18 +16,21 @@ FEW = 4  # channels; so few are gathered by a kernel without tiles
 SHORTEST = 64  # part of the depth that is worth a block
 
 
-def conv2d(x: Array, w: Array, stride: Sizes, padding: Sizes, size: Sizes) -> Array:
-    """x (N, H, W, C), w (kh, kw, C, O) -> (N, *size, O)."""
-    (kh, kw, c, o), shape = w.shape, (len(x), *size, w.shape[3])
+def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
+    """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O)."""
+    stride, padding, (kh, kw, c, o) = pair(stride), pair(padding), w.shape
+    h, v = (window_count(x.shape[i + 1], w.shape[i], stride[i], padding[i]) for i in (0, 1))
+    size, shape = (h, v), (len(x), h, v, o)
     rows, depth = math.prod(shape[:3]), kh * kw * c
     how = (*x.shape, kh, kw, o, *size, *stride, *padding)
     return _product("conv2d", x, w, shape, (rows, o, depth), how)
 
 
 def conv2d_input(
-    g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+    g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
+    stride, padding = pair(stride), pair(padding)
     (n, h, wd, c), (kh, kw, _, o), ((sh, sw), size) = shape, w.shape, (stride, g.shape[1:3])
     rows, depth = n * -(-h // sh) * -(-wd // sw), -(-kh // sh) * -(-kw // sw) * o  # of a phase
     how = (*shape, kh, kw, o, *size, *stride, *padding)
@@ -39,10 +42,10 @@ def conv2d_input(
 
 
 def conv2d_weight(
-    x: Array, g: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes
+    x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
-    (kh, kw, c, o), size = shape, g.shape[1:3]
+    stride, padding, (kh, kw, c, o), size = pair(stride), pair(padding), shape, g.shape[1:3]
     how = (*x.shape, kh, kw, o, *size, *stride, *padding)
     return _product("conv2d_weight", x, g, shape, (kh * kw * c, o, len(x) * math.prod(size)), how)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from ..core import Tensor, tensor
 from ..ops import batch_norm, conv2d, conv2d_input, layer_norm, linear
-from ..ops.conv import Pair, conv_transpose_shape, pair
+from ..ops.conv import conv_transpose_shape
 from ..ops.elementwise import sqrt
+from ..windows import Pair, pair
 from .init import Init, Rng, fan_in_uniform
 from .module import Module, Train
 

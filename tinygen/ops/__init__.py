@@ -3,9 +3,9 @@
 elementwise  add sub mul div neg power exp log … relu maximum where
 shape        reshape transpose broadcast_to concatenate pad indexing
 reduce       sum mean var max logsumexp softmax norm
-matmul       matmul linear
+linalg       matmul linear
 conv         conv2d conv2d_input conv2d_weight
-norm         batch_norm layer_norm
+normalise    batch_norm layer_norm
 resample     upsample2 avg_pool2
 
 Each op is a few lines: its forward on arrays and, under it, its gradient as a formula on Tensors.
@@ -42,8 +42,8 @@ from .elementwise import (
     tanh,
     where,
 )
-from .matmul import linear, matmul
-from .norm import batch_norm, layer_norm
+from .linalg import linear, matmul
+from .normalise import batch_norm, layer_norm
 from .reduce import log_softmax, logsumexp, max, mean, min, norm, softmax, sum, var
 from .resample import avg_pool2, upsample2
 from .shape import (

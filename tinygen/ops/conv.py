@@ -20,47 +20,35 @@ from typing import Any
 
 from ..cpu import conv as cpu
 from ..cuda import conv as cuda
-from ..device import Array, twins, xp
-from ..primitive import primitive
-
-Pair = int | tuple[int, int]
-on = twins(cpu, cuda)
+from ..device import Array, xp
+from ..primitives import primitive
+from ..windows import Pair, pair, window_count
 
 
-def pair(value: Pair) -> tuple[int, int]:
-    """(height, width) from one number or two."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
-
-
-def conv_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    """H' from H. Raises ValueError if no window fits."""
-    if stride < 1 or padding < 0:
-        raise ValueError("wanted stride >= 1 and padding >= 0")
-    if kernel > size + 2 * padding:
-        raise ValueError(f"a kernel of {kernel} does not fit into {size} + 2·{padding} pixels")
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def _geometry(
+def _check_shapes(
     x: tuple[int, ...], w: tuple[int, ...], y: tuple[int, ...] | None, stride: Pair, padding: Pair
-) -> tuple[int, int]:
-    """(H', W'), after checking that the shapes of x, w and y belong together."""
+) -> None:
+    """Raises ValueError unless the shapes of x, w and y (where it is given) belong together."""
     if len(x) != 4 or len(w) != 4:
         raise ValueError(f"wanted images (N, H, W, C) and weights (kh, kw, C, O), not {x} and {w}")
     if x[3] != w[2]:
         raise ValueError(f"images {x} have {x[3]} channels, weights {w} want {w[2]}")
-    size = [conv_size(x[i + 1], w[i], pair(stride)[i], pair(padding)[i]) for i in (0, 1)]
-    wanted = (x[0], *size, w[3])
+    wanted = (x[0], *_size(x, w, stride, padding), w[3])
     if y is not None and y != wanted:
         raise ValueError(f"images {x} and weights {w} belong to an output {wanted}, not {y}")
-    return size[0], size[1]
+
+
+def _size(x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair) -> tuple[int, int]:
+    """(H', W')."""
+    h, v = (window_count(x[i + 1], w[i], pair(stride)[i], pair(padding)[i]) for i in (0, 1))
+    return h, v
 
 
 def _columns(x: Array, kernel: tuple[int, ...], stride: Pair, padding: Pair) -> Array:
     """The windows of x as rows of a matrix: (N·H'·W', kh·kw·C)."""
     (n, h, w, c), (kh, kw) = x.shape, kernel
     (sh, sw), (ph, pw) = pair(stride), pair(padding)
-    oh, ow = conv_size(h, kh, sh, ph), conv_size(w, kw, sw, pw)
+    oh, ow = _size(x.shape, kernel, stride, padding)
     if ph or pw:
         padded = xp(x).zeros((n, h + 2 * ph, w + 2 * pw, c), x.dtype)
         padded[:, ph : ph + h, pw : pw + w] = x
@@ -75,9 +63,17 @@ def _columns(x: Array, kernel: tuple[int, ...], stride: Pair, padding: Pair) -> 
 @primitive
 def conv2d(x: Array, w: Array, *, stride: Pair = 1, padding: Pair = 0) -> Array:
     """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O). No kernel flip, as all frameworks."""
-    oh, ow = _geometry(x.shape, w.shape, None, stride, padding)
     y = _columns(x, w.shape[:2], stride, padding) @ w.reshape(-1, w.shape[3])
-    return y.reshape(x.shape[0], oh, ow, w.shape[3])
+    return y.reshape(x.shape[0], *_size(x.shape, w.shape, stride, padding), w.shape[3])
+
+
+@conv2d.check
+def _check(x: Array, w: Array, *, stride: Pair, padding: Pair) -> None:
+    _check_shapes(x.shape, w.shape, None, stride, padding)
+
+
+conv2d.cpu(cpu.conv2d)
+conv2d.cuda(cuda.conv2d)
 
 
 @primitive
@@ -85,9 +81,19 @@ def conv2d_weight(
     x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair = 1, padding: Pair = 0
 ) -> Array:
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
-    _geometry(x.shape, shape, g.shape, stride, padding)
     columns = _columns(x, shape[:2], stride, padding)
     return (columns.T @ g.reshape(-1, shape[3])).reshape(shape)
+
+
+@conv2d_weight.check
+def _check_weight(
+    x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
+) -> None:
+    _check_shapes(x.shape, shape, g.shape, stride, padding)
+
+
+conv2d_weight.cpu(cpu.conv2d_weight)
+conv2d_weight.cuda(cuda.conv2d_weight)
 
 
 @primitive
@@ -98,8 +104,7 @@ def conv2d_input(
 
     For each place (a, b) of the kernel, g @ w[a, b]ᵀ is added to the pixels which that place read.
     """
-    oh, ow = _geometry(shape, w.shape, g.shape, stride, padding)
-    (n, h, wd, c), (kh, kw, _, o) = shape, w.shape
+    (n, h, wd, c), (kh, kw, _, o), (oh, ow) = shape, w.shape, g.shape[1:3]
     (sh, sw), (ph, pw) = pair(stride), pair(padding)
     rows = g.reshape(-1, o)
     x = xp(g).zeros((n, h + 2 * ph, wd + 2 * pw, c), g.dtype)
@@ -110,29 +115,15 @@ def conv2d_input(
     return xp(g).ascontiguousarray(x[:, ph : ph + h, pw : pw + wd])
 
 
-@conv2d.cpu
-@conv2d.cuda
-def _conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
-    size = _geometry(x.shape, w.shape, None, stride, padding)
-    return on(x).conv2d(x, w, pair(stride), pair(padding), size)
-
-
-@conv2d_weight.cpu
-@conv2d_weight.cuda
-def _conv2d_weight(
-    x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
-) -> Array:
-    _geometry(x.shape, shape, g.shape, stride, padding)
-    return on(x).conv2d_weight(x, g, shape, pair(stride), pair(padding))
-
-
-@conv2d_input.cpu
-@conv2d_input.cuda
-def _conv2d_input(
+@conv2d_input.check
+def _check_input(
     g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
-) -> Array:
-    _geometry(shape, w.shape, g.shape, stride, padding)
-    return on(g).conv2d_input(g, w, shape, pair(stride), pair(padding))
+) -> None:
+    _check_shapes(shape, w.shape, g.shape, stride, padding)
+
+
+conv2d_input.cpu(cpu.conv2d_input)
+conv2d_input.cuda(cuda.conv2d_input)
 
 
 conv2d.vjp(

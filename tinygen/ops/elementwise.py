@@ -16,7 +16,7 @@ from ..core import Tensor, raw, tensor
 from ..cpu import elementwise as cpu
 from ..cuda import elementwise as cuda
 from ..device import Array, twins, xp
-from ..primitive import primitive
+from ..primitives import primitive
 from .shape import summed, unbroadcast
 
 on = twins(cpu, cuda)
@@ -246,20 +246,17 @@ relu.fast(x=lambda g, y, x: on(g).leaky_relu_grad(g, x, slope=0.0))
 @primitive
 def leaky_relu(x: Array, *, slope: float = 0.01) -> Array:
     """x where x > 0, slope · x elsewhere, for 0 <= slope < 1 (Maas et al. 2013)."""
-    _check_slope(slope)
     return xp(x).maximum(x, slope * x if slope else 0)
 
 
-def _check_slope(slope: float) -> None:
+@leaky_relu.check
+def _check_slope(x: Array, *, slope: float) -> None:
     if not 0 <= slope < 1:
         raise ValueError("wanted 0 <= slope < 1")
 
 
-@leaky_relu.cuda
-@leaky_relu.cpu
-def _leaky_relu(x: Array, *, slope: float) -> Array:
-    _check_slope(slope)
-    return on(x).leaky_relu(x, slope=slope)
+leaky_relu.cpu(cpu.leaky_relu)
+leaky_relu.cuda(cuda.leaky_relu)
 
 
 def _leaky_scale(x: Array, slope: float) -> Array:
@@ -307,9 +304,13 @@ minimum.vjp(
 @primitive
 def clip(x: Array, *, low: float, high: float) -> Array:
     """x limited to [low, high]; the gradient passes inside and at the limits."""
+    return xp(x).clip(x, low, high)
+
+
+@clip.check
+def _check_limits(x: Array, *, low: float, high: float) -> None:
     if low > high:
         raise ValueError("wanted low <= high")
-    return xp(x).clip(x, low, high)
 
 
 clip.cuda(cuda.clip)

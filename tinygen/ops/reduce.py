@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Tensor
 from ..cuda import reduce as cuda
 from ..device import Array, xp
-from ..primitive import primitive
+from ..primitives import primitive
 from .elementwise import exp, mul, sqrt, where
 from .shape import Axes, broadcast_to, lift, normal_axes
 

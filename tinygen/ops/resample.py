@@ -4,45 +4,38 @@ from __future__ import annotations
 
 from ..cuda import resample as cuda
 from ..device import Array
-from ..primitive import primitive
+from ..primitives import primitive
 
 
 @primitive
 def upsample2(x: Array) -> Array:
     """(N, H, W, C) -> (N, 2H, 2W, C): each pixel becomes a 2×2 square (nearest neighbour)."""
-    _check_images(x)
     return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
-@primitive
-def avg_pool2(x: Array) -> Array:
-    """(N, H, W, C) -> (N, H/2, W/2, C): the mean of each 2×2 square. H and W must be even."""
-    _check_even(x)
-    n, h, w, c = x.shape
-    return x.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
-
-
-@upsample2.cuda
-def _upsample2_cuda(x: Array) -> Array:
-    _check_images(x)
-    return cuda.upsample2(x)
-
-
-@avg_pool2.cuda
-def _avg_pool2_cuda(x: Array) -> Array:
-    _check_even(x)
-    return cuda.avg_pool2(x)
-
-
+@upsample2.check
 def _check_images(x: Array) -> None:
     if x.ndim != 4:
         raise ValueError("wanted images (N, H, W, C)")
 
 
+upsample2.cuda(cuda.upsample2)
+
+
+@primitive
+def avg_pool2(x: Array) -> Array:
+    """(N, H, W, C) -> (N, H/2, W/2, C): the mean of each 2×2 square. H and W must be even."""
+    n, h, w, c = x.shape
+    return x.reshape(n, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+
+
+@avg_pool2.check
 def _check_even(x: Array) -> None:
     if x.ndim != 4 or x.shape[1] % 2 or x.shape[2] % 2:
         raise ValueError("wanted images (N, H, W, C) of even height and width")
 
+
+avg_pool2.cuda(cuda.avg_pool2)
 
 upsample2.vjp(x=lambda g, y, x: avg_pool2(g) * 4.0)
 avg_pool2.vjp(x=lambda g, y, x: upsample2(g) * 0.25)

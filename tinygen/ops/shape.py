@@ -18,7 +18,7 @@ from ..cpu import reduce as cpu
 from ..cpu import threads
 from ..cuda import reduce as cuda
 from ..device import Array, xp
-from ..primitive import primitive
+from ..primitives import primitive
 
 Axes = int | tuple[int, ...] | None
 

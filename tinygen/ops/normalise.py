@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from ..cpu import norm as cpu
-from ..cuda import norm as cuda
+from ..cpu import normalise as cpu
+from ..cuda import normalise as cuda
 from ..device import Array, twins, xp
-from ..primitive import primitive
+from ..primitives import primitive
 from .reduce import mean
 from .shape import summed, unbroadcast
 

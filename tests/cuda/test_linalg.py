@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from references import to_tf32
 
 import tinygen as tg
-from tinygen.cuda import launch
-from tinygen.cuda import matmul as products
+from tinygen.cuda import launch, linalg
 
 RNG = np.random.default_rng(0)
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
@@ -41,7 +40,7 @@ def no_copies(monkeypatch):
         assert x.flags.c_contiguous
         return x
 
-    monkeypatch.setattr(products, "dense", dense)
+    monkeypatch.setattr(linalg, "dense", dense)
 
 
 def ran():
@@ -53,12 +52,12 @@ def ran():
 @few
 @given(n=some, m=some, k=some, turns=st.tuples(*[st.booleans()] * 2), off=st.booleans())
 def test_all_sizes_and_transposes(cupy, no_copies, monkeypatch, side, dtype, n, m, k, turns, off):
-    monkeypatch.setattr(products, "_plan", lambda batch, n, m, k: (side, k, 1))
+    monkeypatch.setattr(linalg, "_plan", lambda batch, n, m, k: (side, k, 1))
     (a, x), (b, y) = (
         factor(cupy, s, dtype, t, off) for s, t in zip(((n, k), (k, m)), turns, strict=True)
     )
-    same(products.matmul(x, y), a, b)
-    assert ran() == {f"matmul/product_{side}"}
+    same(linalg.matmul(x, y), a, b)
+    assert ran() == {f"linalg/product_{side}"}
 
 
 @few
@@ -70,18 +69,18 @@ def test_a_product_with_few_tiles_is_cut_along_k(cupy, n, m, k, data):
         factor(cupy, s, dtype, t) for s, t in zip(((n, k), (k, m)), turns, strict=True)
     )
     bias = RNG.standard_normal(m).astype(dtype)
-    same(products.matmul(x, y), a, b)
-    same(products.linear(x, y, cupy.asarray(bias)), a, b, bias)
-    assert ran() == {"matmul/product_64", "matmul/sum_parts"}
+    same(linalg.matmul(x, y), a, b)
+    same(linalg.linear(x, y, cupy.asarray(bias)), a, b, bias)
+    assert ran() == {"linalg/product_64", "linalg/sum_parts"}
 
 
 @given(*[st.integers(1, 5000)] * 4)
 def test_parts_cover_k_once_and_are_enough(batch, n, m, k):
-    side, chunk, parts = products._plan(batch, n, m, k)
-    assert 1 <= parts <= products.MOST
+    side, chunk, parts = linalg._plan(batch, n, m, k)
+    assert 1 <= parts <= linalg.MOST
     assert (parts - 1) * chunk < k <= parts * chunk
-    assert parts == 1 or (chunk % 16 == 0 and chunk >= products.LEAST and side == 64)
-    assert parts * products._tiles(side, batch, n, m) <= 2 * products.FILL or parts == 1
+    assert parts == 1 or (chunk % 16 == 0 and chunk >= linalg.LEAST and side == 64)
+    assert parts * linalg._tiles(side, batch, n, m) <= 2 * linalg.FILL or parts == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +95,7 @@ def test_parts_cover_k_once_and_are_enough(batch, n, m, k):
     ],
 )
 def test_tiles_and_parts_fill_the_gpu(sizes, wanted):
-    assert products._plan(*sizes) == wanted
+    assert linalg._plan(*sizes) == wanted
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_tiles_and_parts_fill_the_gpu(sizes, wanted):
 def test_leading_axes_broadcast(cupy, no_copies, left, right, turned):
     a, x = factor(cupy, (*left, 5, 7), np.float32, turned)
     b, y = factor(cupy, (*right, 7, 3), np.float32, turned)
-    same(products.matmul(x, y), a, b)
+    same(linalg.matmul(x, y), a, b)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 2), (2, 0, 3), (2, 3, 0), (0, 0, 0), (64, 0, 65)])
@@ -123,22 +122,22 @@ def test_empty_sums_are_zeros(cupy, shape):
     n, k, m = shape
     (a, x), (b, y) = factor(cupy, (n, k), np.float32), factor(cupy, (k, m), np.float32)
     bias = RNG.standard_normal(m).astype(np.float32)
-    same(products.matmul(x, y), a, b)
-    same(products.linear(x, y, cupy.asarray(bias)), a, b, bias)
+    same(linalg.matmul(x, y), a, b)
+    same(linalg.linear(x, y, cupy.asarray(bias)), a, b, bias)
 
 
 def test_other_views_are_copied_to_be_right(cupy):
     a, x = factor(cupy, (20, 30), np.float32)
     b, y = factor(cupy, (4, 15, 20), np.float32)
-    same(products.matmul(x[::2, ::2], y[:, :, 3:10]), a[::2, ::2], b[:, :, 3:10])
-    same(products.matmul(x[:10, :15], y.transpose(2, 1, 0)), a[:10, :15], b.transpose(2, 1, 0))
+    same(linalg.matmul(x[::2, ::2], y[:, :, 3:10]), a[::2, ::2], b[:, :, 3:10])
+    same(linalg.matmul(x[:10, :15], y.transpose(2, 1, 0)), a[:10, :15], b.transpose(2, 1, 0))
 
 
 def test_linear_is_one_launch(cupy, no_copies):
     a, x = factor(cupy, (3, 4, 50), np.float32)
     (b, y), bias = factor(cupy, (50, 70), np.float32), RNG.standard_normal(70).astype(np.float32)
-    same(products.linear(x, y, cupy.asarray(bias)), a, b, bias)
-    assert tg.cuda.kernels_used() == {"matmul/product_64": 1}
+    same(linalg.linear(x, y, cupy.asarray(bias)), a, b, bias)
+    assert tg.cuda.kernels_used() == {"linalg/product_64": 1}
 
 
 def test_bits_do_not_depend_on_the_order_of_threads(cupy, gpu, monkeypatch):
@@ -147,17 +146,17 @@ def test_bits_do_not_depend_on_the_order_of_threads(cupy, gpu, monkeypatch):
     for order in range(3):
         if not gpu:
             monkeypatch.setattr(cupy, "order", order)
-        found.append(products.matmul(x, y).get().tobytes())
-    assert ran() == {"matmul/product_64", "matmul/sum_parts"}
+        found.append(linalg.matmul(x, y).get().tobytes())
+    assert ran() == {"linalg/product_64", "linalg/sum_parts"}
     assert found[0] == found[1] == found[2]
 
 
 def test_bits_do_not_depend_on_the_tile(cupy, monkeypatch):
     (_, x), (_, y) = (factor(cupy, s, np.float32) for s in ((70, 40), (40, 66)))
-    small = products.matmul(x, y).get()
-    monkeypatch.setattr(products, "FILL", 1)
-    np.testing.assert_array_equal(products.matmul(x, y).get(), small)
-    assert ran() == {"matmul/product_64", "matmul/product_128"}
+    small = linalg.matmul(x, y).get()
+    monkeypatch.setattr(linalg, "FILL", 1)
+    np.testing.assert_array_equal(linalg.matmul(x, y).get(), small)
+    assert ran() == {"linalg/product_64", "linalg/product_128"}
 
 
 MMA = """
@@ -217,43 +216,43 @@ def test_one_tile_is_numpys_product_of_rounded_factors(cupy, mma):
 @few
 @given(n=some, m=some, k=st.integers(1, 40), turns=st.tuples(*[st.booleans()] * 2))
 def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n, m, k, turns):
-    monkeypatch.setattr(products, "_plan", lambda batch, n, m, k: (side, k, 1))
+    monkeypatch.setattr(linalg, "_plan", lambda batch, n, m, k: (side, k, 1))
     (a, x), (b, y) = (
         factor(cupy, s, np.float32, t) for s, t in zip(((n, k), (k, m)), turns, strict=True)
     )
-    found = products.matmul(x, y)
+    found = linalg.matmul(x, y)
     same(found, to_tf32(a), to_tf32(b), epsilon=4e-6)  # tensor cores round sums downwards
     same(found, a, b, epsilon=1.1e-3)  # each factor to 2 ** -11
-    assert ran() == {f"matmul_tf32/product_{side}"}
+    assert ran() == {f"linalg_tf32/product_{side}"}
 
 
 def test_tf32_cut_along_k_with_bias(cupy, tf32):
     (a, x), (b, y) = (factor(cupy, s, np.float32) for s in ((5, 300), (300, 9)))
     bias = RNG.standard_normal(9).astype(np.float32)
-    same(products.linear(x, y, cupy.asarray(bias)), to_tf32(a), to_tf32(b), bias, 4e-6)
-    assert ran() == {"matmul_tf32/product_64", "matmul/sum_parts"}
+    same(linalg.linear(x, y, cupy.asarray(bias)), to_tf32(a), to_tf32(b), bias, 4e-6)
+    assert ran() == {"linalg_tf32/product_64", "linalg/sum_parts"}
 
 
 def test_tf32_only_by_choice_only_for_float32(cupy, tf32):
     (a, x), (b, y) = (factor(cupy, (20, 20), np.float64) for _ in range(2))
-    same(products.matmul(x, y), a, b)
+    same(linalg.matmul(x, y), a, b)
     (a, x), (b, y) = (factor(cupy, (20, 20), np.float32) for _ in range(2))
     with tg.cuda.precision("fp32"):
-        same(products.matmul(x, y), a, b)
-    assert ran() == {"matmul/product_64"}
-    products.matmul(x, y)
-    assert ran() == {"matmul_tf32/product_64"}  # the choice before is back
+        same(linalg.matmul(x, y), a, b)
+    assert ran() == {"linalg/product_64"}
+    linalg.matmul(x, y)
+    assert ran() == {"linalg_tf32/product_64"}  # the choice before is back
 
 
 def test_fp32_is_exact_unless_told_otherwise(cupy):
     a = np.full((1, 1), 1 + 2.0**-20, np.float32)  # TF32 would make 1 of it
     x = tg.tensor(a, device="cuda")
     assert (x @ x).item() == (a * a).item() != 1
-    assert tg.cuda.kernels_used() == {"matmul/product_64": 1}
+    assert tg.cuda.kernels_used() == {"linalg/product_64": 1}
 
 
 def test_tf32_raises_where_it_cannot_be_had(cupy, tf32, monkeypatch):
-    monkeypatch.setattr(import_module("tinygen.cuda.precision"), "_capability", lambda: 75)
+    monkeypatch.setattr(import_module("tinygen.cuda.arithmetic"), "_capability", lambda: 75)
     x = tg.tensor(np.ones((2, 2)), device="cuda")
     with pytest.raises(tg.DeviceError, match=r"needs compute capability 8.0, this GPU has 7.5"):
         x @ x

@@ -40,6 +40,7 @@ class Primitive:
         self.required = self.static - self.defaults.keys()
         self.rules: dict[str, Callable[..., Any]] = {}
         self.fast_rules: dict[str, Callable[..., Any]] = {}
+        self.checks: Callable[..., None] | None = None  # arguments, before any forward
         self.tuned: Callable[..., Array] | None = None  # the forward on NumPy arrays
         self.kernel: Callable[..., Array] | None = None  # and on CuPy's
         self.registry[self.name] = self
@@ -51,8 +52,15 @@ class Primitive:
         """
         self._set(self.rules, rules)
 
+    def check(self, f: Callable[..., None]) -> Callable[..., None]:
+        """Sets what looks at the arguments first, whatever computes then: f(*arrays, **params)
+        raises ValueError, saying what was wanted; what came is added. Also as a decorator."""
+        self.checks = f
+        return f
+
     def cpu(self, forward: Callable[..., Array]) -> Callable[..., Array]:
-        """Sets what computes the same on NumPy arrays, faster; also as a decorator."""
+        """Sets what computes the same on NumPy arrays, faster; also as a decorator. The op's own
+        forward is then the definition that a reader reads and a test compares with."""
         self.tuned = forward
         return forward
 
@@ -105,6 +113,8 @@ class Primitive:
         saved: dict[str, Any] | None = {} if self.keeps and recorded else None
         forward = self._on(kind)
         try:
+            if self.checks is not None:
+                self.checks(*arrays, **params)
             if self.keeps:
                 y = forward(*arrays, saved=saved, **params)
             else:

@@ -1,4 +1,4 @@
-// Batch norm and layer norm, forward and gradients: tinygen/ops/norm.py. x̂ = (x - mean) · scale,
+// Batch norm and layer norm, forward and gradients: tinygen/ops/normalise.py. x̂ = (x - mean) · scale,
 // scale = 1/√(var + ε), y = γ · x̂ + β.
 //
 // Batch norm is over the rows of x (n, C): "columns" kernels. Neighbouring threads take

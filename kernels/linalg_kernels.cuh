@@ -1,5 +1,5 @@
-// The product kernels by name, whatever multiplies: product<SIDE, DEPTH> is the includer's, matmul.cu's
-// or matmul_tf32.cu's.
+// The product kernels by name, whatever multiplies: product<SIDE, DEPTH> is the includer's, linalg.cu's
+// or linalg_tf32.cu's.
 
 // Blocks that an SM shall hold at a time: one multiplies while another waits at its barrier. This
 // limits float to 128 registers a thread; double needs more.

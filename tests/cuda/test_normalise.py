@@ -134,7 +134,7 @@ def test_gradients_take_one_sum_for_all_and_run_no_other_code():
         tg.cuda.kernels_used(reset=True)
         outcome(op, "cuda", *given, np.float32)
         used = tg.cuda.kernels_used()
-        assert used[f"norm/{kernel}_4"] == 1
+        assert used[f"normalise/{kernel}_4"] == 1
         assert not any(name.startswith("cupy/") for name in used)
 
 

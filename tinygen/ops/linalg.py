@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..core import Tensor
-from ..cpu import matmul as cpu
-from ..cuda import matmul as cuda
-from ..device import Array, twins, xp
-from ..primitive import primitive
+from ..cpu import linalg as cpu
+from ..cuda import linalg as cuda
+from ..device import Array, xp
+from ..primitives import primitive
 from .shape import permute, summed, unbroadcast
-
-on = twins(cpu, cuda)
 
 
 @primitive(shown="matmul")
@@ -44,22 +42,17 @@ batched_matmul.fast(
 @primitive
 def linear(x: Array, weight: Array, bias: Array) -> Array:
     """x @ weight + bias, the dense layer: x (..., i), weight (i, o), bias (o,) -> (..., o)."""
-    _check_linear(x, weight, bias)
     return xp(x).matmul(x, weight) + bias
 
 
+@linear.check
 def _check_linear(x: Array, weight: Array, bias: Array) -> None:
     if x.ndim < 2 or (x.shape[-1], *bias.shape) != weight.shape:
         raise ValueError("wanted x (..., i) of 2 or more axes, weight (i, o) and bias (o,)")
 
 
-@linear.cuda
-@linear.cpu
-def _linear(x: Array, weight: Array, bias: Array) -> Array:
-    _check_linear(x, weight, bias)
-    return on(x).linear(x, weight, bias)
-
-
+linear.cpu(cpu.linear)
+linear.cuda(cuda.linear)
 linear.vjp(
     x=lambda g, y, x, weight, bias: g @ _swap(weight),
     weight=lambda g, y, x, weight, bias: _swap(_rows(x)) @ _rows(g),

@@ -1,4 +1,4 @@
-// Matrix products, exact in REAL: tinygen/ops/matmul.py. TF32's are in matmul_tf32.cu.
+// Matrix products, exact in REAL: tinygen/ops/linalg.py. TF32's are in linalg_tf32.cu.
 //
 // product_64 and product_128: y (…, n, m) = a (…, n, k) · b (…, k, m) + bias (m,), where the
 // leading axes broadcast and either factor may be a transposed view.
@@ -64,7 +64,7 @@ __device__ __forceinline__ void product(const Factor& a, const Factor& b, const 
         }
 }
 
-#include "matmul_kernels.cuh"
+#include "linalg_kernels.cuh"
 
 KERNEL(sum_parts)(const REAL* __restrict__ parts, const REAL* __restrict__ bias,
                   REAL* __restrict__ y, int size, int m, int count, int has_bias) {

@@ -1,5 +1,5 @@
 // Matrix products on tensor cores: factors of float rounded to TF32, sums in float. Only by choice:
-// tinygen/cuda/precision.py. The kernels of matmul.cu, with the same arguments and launches.
+// tinygen/cuda/arithmetic.py. The kernels of linalg.cu, with the same arguments and launches.
 //
 // Launch: as there; each of a block's 8 warps has SIDE / 2 rows of SIDE / 4 columns of the tile.
 // Bound by tensor cores and by the reads of shared memory that feed them: for 8 of k a warp of the
@@ -59,4 +59,4 @@ __device__ __forceinline__ void product(const Factor& a, const Factor& b, const 
             }
 }
 
-#include "matmul_kernels.cuh"
+#include "linalg_kernels.cuh"

@@ -1,4 +1,4 @@
-"""Matrix products on the GPU: kernels/matmul.cu and, by choice, kernels/matmul_tf32.cu."""
+"""Matrix products on the GPU: kernels/linalg.cu and, by choice, kernels/linalg_tf32.cu."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from ..device import Array
+from .arithmetic import uses_tf32
 from .elementwise import collapsed
 from .launch import blocks, dense, empty, launch
-from .precision import uses_tf32
 
 FILL = 132  # blocks that keep an H100 busy; on every GPU the same, so results are too
 LEAST = 64  # of k, that a block should sum
@@ -49,13 +49,13 @@ def _product(a: Array, b: Array, bias: Array | None) -> Array:
     added = bias is not None and parts == 1
     extra = a if bias is None else bias  # a stands for none: the kernel does not read it
     numbers = (batch, n, m, k, a_row, a_k, b_k, b_column, int(added), chunk, parts)
-    stem = "matmul_tf32" if uses_tf32(a.dtype) else "matmul"
+    stem = "linalg_tf32" if uses_tf32(a.dtype) else "linalg"
     grid = _tiles(side, batch, n, m) * parts
     where = (*numbers, *sizes, *a_lead, *b_lead)
     launch(f"{stem}/product_{side}", grid, a, b, extra, sums, *where)
     if parts > 1:
         last = (y.size, m, parts, int(bias is not None))
-        launch("matmul/sum_parts", blocks(y.size), sums, extra, y, *last)
+        launch("linalg/sum_parts", blocks(y.size), sums, extra, y, *last)
     return y
 
 

@@ -1,4 +1,4 @@
-"""Batch and layer norm on the GPU: kernels/norm.cu.
+"""Batch and layer norm on the GPU: kernels/normalise.cu.
 
 Batch norm takes x (..., C), layer norm x (N, ..., *S) with gamma and beta (*S,).
 """
@@ -18,7 +18,7 @@ def _columns(name: str, x: Array, n: int, c: int, *like: Array) -> tuple[str, in
     """Of a columns kernel on x (n, c) and arrays like it: name, parts, rows a part, block, grid."""
     width, tile, tiles = columns(n, c, x, *like)
     parts, chunk = split(n, 4 * tile[1], tiles)
-    return f"norm/{name}_{width}", parts, chunk, tile, parts * tiles
+    return f"normalise/{name}_{width}", parts, chunk, tile, parts * tiles
 
 
 def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -32,7 +32,7 @@ def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
     launch(name, grid, x, means, squares, n, c, chunk, block=block)
     mean, var, scale = (empty((c,), x.dtype) for _ in range(3))
     args = (x, means, squares, mean, var, scale, n, c, parts, chunk, float(eps))
-    launch("norm/join_moments", -(-c // 32), *args, block=(32, 8))
+    launch("normalise/join_moments", -(-c // 32), *args, block=(32, 8))
     return mean, var, scale
 
 
@@ -86,8 +86,8 @@ def _rows(name: str, rows: int, n: int, *arrays: Array) -> tuple[str, int, int]:
     """
     width = 4 if n % 4 == 0 and all(a.data.ptr % 16 == 0 for a in arrays) else 1
     if n <= SHORT:
-        return f"norm/{name}_warp_{width}", -(-32 * rows // THREADS), THREADS
-    return f"norm/{name}_block_{width}", rows, THREADS if n <= 4 * SHORT else 1024
+        return f"normalise/{name}_warp_{width}", -(-32 * rows // THREADS), THREADS
+    return f"normalise/{name}_block_{width}", rows, THREADS if n <= 4 * SHORT else 1024
 
 
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:

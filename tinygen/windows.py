@@ -1,0 +1,25 @@
+"""Floor 0: how windows lie on an image, for convolution and pooling, one axis at a time."""
+
+from __future__ import annotations
+
+import operator
+
+Pair = int | tuple[int, int]  # of height and width
+
+
+def pair(value: Pair) -> tuple[int, int]:
+    """(height, width) from one number, which stands for both, or two."""
+    if isinstance(value, tuple | list):
+        height, width = value
+        return operator.index(height), operator.index(width)
+    return operator.index(value), operator.index(value)
+
+
+def window_count(size: int, kernel: int, stride: int, padding: int) -> int:
+    """How many windows of `kernel` pixels, `stride` apart, lie on `size` pixels with `padding` at
+    either end: ⌊(size + 2·padding - kernel) / stride⌋ + 1. Raises ValueError if none fits."""
+    if stride < 1 or padding < 0:
+        raise ValueError("wanted stride >= 1 and padding >= 0")
+    if kernel > size + 2 * padding:
+        raise ValueError(f"a kernel of {kernel} does not fit into {size} + 2·{padding} pixels")
+    return (size + 2 * padding - kernel) // stride + 1
