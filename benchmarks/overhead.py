@@ -8,10 +8,10 @@ import statistics
 import time
 
 import numpy as np
-from peer_tinygen import Given
 
 from tinygen import nn, ops
 from tinygen.models import gan
+from tinygen.models.players import LATENT
 from tinygen.optim import Adam
 
 WIDTH, BATCH, PIXELS = 2, 4, 4
@@ -21,7 +21,7 @@ LR, B1, B2, EPS = 2e-4, 0.5, 0.999, 1e-8
 def model(rng):
     """gan.mlp's networks, of width 2."""
     G = nn.Sequential(
-        *(nn.Linear(gan.LATENT, WIDTH, rng=rng), ops.tanh, nn.Linear(WIDTH, WIDTH, rng=rng)),
+        *(nn.Linear(LATENT, WIDTH, rng=rng), ops.tanh, nn.Linear(WIDTH, WIDTH, rng=rng)),
         *(ops.tanh, nn.Linear(WIDTH, PIXELS, rng=rng), ops.tanh),
         lambda x: ops.reshape(x, -1, 2, 2, 1),
     )
@@ -108,14 +108,14 @@ def main():
     ours = model(rng)
     hand = ByHand(ours.G, ours.D)
     x = rng.uniform(-1, 1, (BATCH, 2, 2, 1)).astype(np.float32)
-    z1, z2 = (rng.standard_normal((BATCH, gan.LATENT)).astype(np.float32) for _ in (1, 2))
-    given = Given(z1, z2)
+    z1, z2 = (rng.standard_normal((BATCH, LATENT)).astype(np.float32) for _ in (1, 2))
+    inputs = {"x": x, "z_D": z1, "z_G": z2[None]}
     for _ in range(20):
-        losses = ours.step(x, given)
+        losses = ours.update(**inputs)
         wanted = hand.step(x, z1, z2)
         found = losses["loss_D"].item(), losses["loss_G"].item()
         np.testing.assert_allclose(found, wanted, rtol=1e-4)
-    rounds = [(timed(lambda: ours.step(x, given)), timed(lambda: hand.step(x, z1, z2)))
+    rounds = [(timed(lambda: ours.update(**inputs)), timed(lambda: hand.step(x, z1, z2)))
               for _ in range(15)]  # fmt: skip
     a, b = (statistics.median(r[i] for r in rounds) for i in (0, 1))
     extra = statistics.median(r[0] - r[1] for r in rounds)

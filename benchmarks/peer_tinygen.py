@@ -6,7 +6,7 @@ from work import ADAM, EPS
 
 import tinygen as tg
 from tinygen import device as devices
-from tinygen.models import aae, dcgan, gan, vae, wgan_gp
+from tinygen.models import Setup, aae, dcgan, gan, vae, wgan_gp
 from tinygen.optim import Adam
 
 ORDER = {  # of the optimisers' steps, and whose gradients they get
@@ -18,37 +18,30 @@ ORDER = {  # of the optimisers' steps, and whose gradients they get
 }
 
 
-class Given:
-    """Numbers in place of a generator's: the noise that all peers share."""
-
-    def __init__(self, *arrays):
-        self.arrays, self.next = arrays, 0
-
-    def standard_normal(self, size):
-        array = self.arrays[self.next % len(self.arrays)]
-        self.next += 1
-        assert array.shape == (size if isinstance(size, tuple) else (size,)), (array.shape, size)
-        return array
-
-    random = standard_normal
+NAMES = {  # of what the model's step takes, among the inputs that all peers share
+    "gan_mlp": {"x": "x", "z_D": "z1", "z_G": "z2"},
+    "dcgan": {"x": "x", "z_D": "z1", "z_G": "z2"},
+    "vae": {"x": "x", "eps": "eps"},
+    "aae": {"x": "x", "z": "prior"},
+    "wgan_gp": {"x": "x", "z_D": "z1", "eps": "eps", "z_G": "z2"},
+}
+STACKED = {"gan_mlp": "z_G", "dcgan": "z_G", "wgan_gp": "z_D eps"}  # one for each of several steps
 
 
 def build(step, rng, device):
     """The model, with its own Adams set to this comparison's numbers."""
-    shape, (lr, *betas) = (28, 28, 1), ADAM[step]
-    common = {"shape": shape, "device": device, "lr": lr}
+    setup, (lr, *betas) = Setup((28, 28, 1), device=device), ADAM[step]
     if step == "vae":
-        how = {"latent": 2, "observation": "gaussian", "s": 0.1, "optimizer": "adam"}
-        model = vae.build({**common, **how}, rng)
+        model = vae.build(vae.Config(), setup, rng)
     elif step == "aae":
-        how = {"prior": "gaussian", "labels": False, "classes": 10, "lr_game": lr}
-        model = aae.build({**common, **how}, rng)
+        model = aae.build(aae.Config(prior="gaussian"), setup, rng)
     elif step == "wgan_gp":
-        G, D = (n.to(device) for n in dcgan.dcgan(shape, rng, width=64, norm="layer"))
-        model = wgan_gp.WGANGP(G, D, Adam(G.parameters()), Adam(D.parameters()), n_critic=1)
+        G, D = setup.place(*dcgan.dcgan(setup.shape, rng, width=64, norm="layer"))
+        config = wgan_gp.Config(n_critic=1)
+        model = wgan_gp.WGANGP(G, D, Adam(G.parameters()), Adam(D.parameters()), config)
     else:
-        nets = gan.mlp(shape, rng) if step == "gan_mlp" else dcgan.dcgan(shape, rng, width=64)
-        G, D = (n.to(device) for n in nets)
+        nets = gan.mlp if step == "gan_mlp" else lambda *how: dcgan.dcgan(*how, width=64)
+        G, D = setup.place(*nets(setup.shape, rng))
         model = gan.GAN(G, D, Adam(G.parameters()), Adam(D.parameters()))
     for name in ORDER[step]:
         opt = getattr(model, name)
@@ -67,16 +60,12 @@ class Peer:
             for p, array in zip(network.parameters(), weights[name], strict=True):
                 assert p.shape == array.shape, (name, p.shape, array.shape)
                 p.data[...] = tg.tensor(array, device=device).data
-        self.order = ORDER[step]
-        self.x = inputs["x"]
-        noise = {"vae": ("eps",), "wgan_gp": ("z1", "eps", "z2")}.get(step, ("z1", "z2"))
-        if step == "aae":
-            self.model.draw = lambda n, rng, labels=None: inputs["prior"]
-            noise = ()
-        self.rng = Given(*(inputs[n] for n in noise))
+        self.order, stacked = ORDER[step], STACKED.get(step, "").split()
+        self.inputs = {name: inputs[given] for name, given in NAMES[step].items()}
+        self.inputs |= {name: self.inputs[name][None] for name in stacked}
 
     def step(self):
-        return self.model.step(self.x, self.rng)
+        return self.model.update(**self.inputs)
 
     def synchronise(self):
         if self.device == "cuda":

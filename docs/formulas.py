@@ -9,9 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 from tinygen import prob
-from tinygen.models import aae, gan, iwae, vae, wgan, wgan_gp
+from tinygen.models import MODELS, Model
 
-MODELS = [gan, wgan, wgan_gp, vae, iwae, aae]
 HEAD = """# The formulas, and the code that computes them
 
 Each model's objective as its file states it, in the paper's symbols, and under it the functions
@@ -21,7 +20,7 @@ that compute it. Written by `docs/formulas.py`; `make test` fails if it is out o
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(section(module) for module in [*MODELS, prob])])
+    return "\n".join([HEAD, *(section(module) for module in [*MODELS.values(), prob])])
 
 
 def section(module: ModuleType) -> str:
@@ -37,11 +36,12 @@ def section(module: ModuleType) -> str:
 
 
 def losses(module: ModuleType) -> list[Callable]:
-    """The functions that the file defines above the first class that trains."""
+    """The functions above the first class that trains, but for those that draw networks."""
     own = [thing for thing in vars(module).values() if in_file(thing, module)]
-    trained = [line(c) for c in own if inspect.isclass(c) and hasattr(c, "step")]
+    trained = [line(c) for c in own if inspect.isclass(c) and issubclass(c, Model)]
     end = min(trained, default=10**6)
-    return [f for f in own if inspect.isfunction(f) and line(f) < end]
+    formulas = [f for f in own if inspect.isfunction(f) and line(f) < end]
+    return [f for f in formulas if "rng" not in inspect.signature(f).parameters]
 
 
 def in_file(thing, module: ModuleType) -> bool:

@@ -15,59 +15,29 @@ one digit, and jumps to another when that one is found out:
 
 import sys
 
-import numpy as np
 from tqdm.auto import tqdm
 
-from tinygen import data, plots, scores, train
+from tinygen import scores, train
 from tinygen.models import gan
-
-PANELS = [("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz"))]
-
-
-def options() -> train.Options:
-    p = train.parser(__doc__, out="runs/gan_mnist", epochs=3, batch=64)
-    p.add_argument("--arch", choices=tuple(gan.NETWORKS), default="dcgan", help="the networks")
-    p.add_argument("--loss", choices=gan.LOSSES, default=gan.LOSSES[0], help="what G descends")
-    p.add_argument("--lr", type=train.positive_float, default=4e-4, help="Adam's learning rate")
-    p.add_argument("--beta1", type=train.fraction, default=0.5, help="Adam's β₁")
-    p.add_argument(
-        "--generator-steps", type=train.positive, default=1, help="steps of G for each of D"
-    )
-    p.add_argument("--histogram", action="store_true", help="watch the classes of the samples")
-    return train.parse(p, model="gan")
 
 
 def main() -> None:
-    opt = options()
-    if opt.arch == "dcgan" and opt.batch < 2:
-        raise train.UsageError("--batch 1: batch norm, in dcgan, wants 2 or more images a step")
-    dataset = data.load(opt.data, split="train")
-    rng = np.random.default_rng(opt.seed)
-    model = gan.build({**vars(opt), "shape": dataset.images.shape[1:]}, rng)
-    run = train.start(opt, dataset)
-    histogram = scores.ClassHistogram(run, dataset) if opt.histogram else None
-    z = gan.noise(64, np.random.default_rng([opt.seed, 1]))
-
-    def step(chosen, rng):
-        return model.step(dataset.batch(chosen, *gan.RANGE, opt.device), rng)
+    p = train.parser(__doc__, gan, out="runs/gan_mnist", epochs=3, batch=64)
+    p.add_argument("--histogram", action="store_true", help="watch the classes of the samples")
+    training = train.prepare(p)
+    watched = training.options.histogram
+    histogram = scores.ClassHistogram(training.run, training.dataset) if watched else None
 
     def each_epoch(epoch: int) -> None:
-        pictures = data.unscale(model.generate(z), *gan.RANGE)
-        plots.save(plots.grid(pictures), run.grid_path(epoch))
-        plots.save(plots.curves(run.read_metrics(), PANELS), run.curves)
+        training.draw(epoch)
         if histogram:
-            drawn = model.sample(1000, np.random.default_rng([opt.seed, 2]))
-            alarm = histogram.add(epoch, data.unscale(drawn, *gan.RANGE))
+            samples = training.model.sample(1000, training.generator(2))
+            alarm = histogram.add(epoch, training.pixels(samples))
             if alarm:
                 tqdm.write(alarm, file=sys.stderr)
 
-    train.fit(
-        *(run, model.parts(), step, len(dataset), rng),
-        epochs=opt.epochs,
-        batch=opt.batch,
-        each_epoch=each_epoch,
-    )
-    print(run.last_grid())
+    training.fit(each_epoch)
+    print(training.run.last_grid())
 
 
 if __name__ == "__main__":

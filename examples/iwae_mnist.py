@@ -17,64 +17,47 @@ import time
 import numpy as np
 from tqdm.auto import tqdm
 
-from tinygen import data, plots, train
+from tinygen import data, scores, train
 from tinygen.models import iwae
+from tinygen.models.config import COUNT
 from tinygen.weights import write_json
 
 MEASURED = 200  # test images, unless --full
 BLOCK = 20  # images between two moves of the bar
 
 
-def options() -> train.Options:
-    p = train.parser(__doc__, out="runs/iwae_mnist", epochs=2, batch=20)
-    p.add_argument("--k", type=train.positive, nargs="+", default=[1, 5, 50], help="samples")
-    p.add_argument("--latent", type=train.positive, default=50, help="dimensions of z")
-    p.add_argument("--lr", type=train.positive_float, default=1e-3, help="Adam's learning rate")
-    p.add_argument("--samples", type=train.positive, default=5000, help="of z for an image's NLL")
-    p.add_argument("--full", action="store_true", help="measure all test images, not 200")
-    return train.parse(p, model="iwae", free=("samples", "full"))
-
-
 def main() -> None:
-    opt = options()
-    dataset, test = data.load(opt.data, "train"), data.load(opt.data, "test")
-    rng = np.random.default_rng(opt.seed)
-    models = iwae.build({**vars(opt), "shape": dataset.images.shape[1:]}, rng)
-    run = train.start(opt, dataset)
-    panels = [("nats per image", [f"L_{k}" for k in opt.k])]
-
-    def step(chosen, rng):
-        return models.step(data.binarise(dataset.images[chosen], rng), rng)
+    p = train.parser(__doc__, iwae, out="runs/iwae_mnist", epochs=2, batch=20)
+    p.add_argument(
+        "--samples", type=train.argument(COUNT), default=5000, help="of z for an image's NLL"
+    )
+    p.add_argument("--full", action="store_true", help="measure all test images, not 200")
+    training = train.prepare(p, free=("samples", "full"))
+    options, models = training.options, training.model.models.values()
+    test = data.load(options.data, "test")
 
     def each_epoch(epoch: int) -> None:
-        noise = [np.random.default_rng([opt.seed, 1]) for _ in opt.k]
-        pictures = [m.sample(64, r) for m, r in zip(models.models.values(), noise, strict=True)]
-        grid = plots.grid(data.unscale(np.concatenate(pictures), *iwae.RANGE), columns=16)
-        plots.save(grid, run.grid_path(epoch))
-        plots.save(plots.curves(run.read_metrics(), panels), run.curves)
+        samples = [model.sample(64, training.generator(1)) for model in models]
+        training.draw(epoch, np.concatenate(samples), columns=16)
 
-    train.fit(
-        *(run, models.parts(), step, len(dataset), rng),
-        epochs=opt.epochs,
-        batch=opt.batch,
-        each_epoch=each_epoch,
-    )
-    count = len(test) if opt.full else min(MEASURED, len(test))
-    x = data.binarise(test.images, np.random.default_rng([opt.seed, 3]))[:count]
-    nll = {k: measure(m, x, k, opt) for k, m in models.models.items()}
-    write_json(run.folder / "likelihood.json", {"samples": opt.samples, "models": report(nll)})
-    print(run.last_grid())
+    training.fit(each_epoch)
+    count = len(test) if options.full else min(MEASURED, len(test))
+    x = data.binarise(test.images, training.generator(3))[:count]
+    nll = {m.k: measure(m, x, options.samples, training.generator(4)) for m in models}
+    path = training.run.folder / "likelihood.json"
+    write_json(path, {"samples": options.samples, "models": report(nll)})
+    print(training.run.last_grid())
 
 
-def measure(model, x, k, opt):
+def measure(model, x, samples, rng):
     """-log p(x) of each image, after saying how long it will take."""
-    rng, found, began = np.random.default_rng([opt.seed, 4]), [], time.perf_counter()
-    for i in tqdm(range(0, len(x), BLOCK), desc=f"NLL, k = {k}", unit=f"{BLOCK} images"):
-        found.append(-iwae.log_likelihood(model, x[i : i + BLOCK], k=opt.samples, rng=rng))
+    measured, began = [], time.perf_counter()
+    for i in tqdm(range(0, len(x), BLOCK), desc=f"NLL, k = {model.k}", unit=f"{BLOCK} images"):
+        measured.append(-scores.log_likelihood(model, x[i : i + BLOCK], k=samples, rng=rng))
         if i == 0 and len(x) > MEASURED:
             minutes = (time.perf_counter() - began) * len(x) / BLOCK / 60
-            tqdm.write(f"{len(x)} images by {opt.samples} samples: about {minutes:.0f} minutes")
-    return np.concatenate(found)
+            tqdm.write(f"{len(x)} images by {samples} samples: about {minutes:.0f} minutes")
+    return np.concatenate(measured)
 
 
 def report(nll):

@@ -12,19 +12,18 @@ import numpy as np
 
 from tinygen import data
 from tinygen.scores import Verdict, judge, probabilities, train_classifier
+from tinygen.train import load_model
 
 
 def judge_run(folder: Any, n: int = 1000) -> Verdict:
     """Draws n samples from a run and judges them by a classifier of the run's data."""
-    from tinygen.__main__ import load_model
-
-    run, module, model = load_model(folder)
+    run, model = load_model(folder)
     real, test = (data.load(run.config["data"], split) for split in ("train", "test"))
     net = train_classifier(real)
     accuracy = (probabilities(net, test.images).argmax(1) == test.labels).mean()
     print(f"classifier: {accuracy:.2%} right on the test images")
     pictures = model.sample(n, np.random.default_rng(123))
-    return judge(net, data.unscale(pictures, *module.RANGE))
+    return judge(net, data.unscale(pictures, *model.RANGE))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The networks of the GAN and of the WGANs in torch, with the weights of ours."""
+"""Networks in torch, with the weights of ours; those of the GAN and of the WGANs."""
 
 from __future__ import annotations
 
@@ -48,6 +48,14 @@ def torch_networks(torch, arch, *, critic):
     return G.double(), D.double()
 
 
+def load_into(torch, theirs, ours):
+    """Gives a network in torch the weights and buffers of ours, which it must all have."""
+    state = {k: torch.from_numpy(v) for k, v in to_torch(ours.state_dict()).items()}
+    left = theirs.load_state_dict(state, strict=False)
+    assert not left.unexpected_keys
+    assert all("num_batches" in k for k in left.missing_keys)
+
+
 def twins(torch, arch):
     """(G, D) in float64, and torch's with the same weights."""
     ours = [
@@ -58,10 +66,7 @@ def twins(torch, arch):
             p.data += 0.1 * np.random.default_rng(p.size).standard_normal(p.shape)
     theirs = torch_networks(torch, arch, critic=True)
     for a, b in zip(ours, theirs, strict=True):
-        state = {k: torch.from_numpy(v) for k, v in to_torch(a.state_dict()).items()}
-        left = b.load_state_dict(state, strict=False)
-        assert not left.unexpected_keys
-        assert all("num_batches" in k for k in left.missing_keys)
+        load_into(torch, b, a)
     return ours, theirs
 
 

@@ -3,17 +3,20 @@
 import numpy as np
 import pytest
 from by_hand import Affine, t
-from twins import same_gradients, torch_networks
+from twins import load_into, same_gradients, torch_networks
 
 import tinygen as tg
 from tinygen.errors import UsageError
-from tinygen.models import gan
+from tinygen.models import Setup, gan
+from tinygen.models.players import LATENT, noise
 from tinygen.weights import to_torch
 
 X = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1))
-Z1, Z2 = (np.random.default_rng(i).standard_normal((6, gan.LATENT)) for i in (1, 2))
-CONFIG = {"shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4, "device": "cpu"}
-CONFIG |= {"beta1": 0.5, "generator_steps": 1}
+Z1, Z2 = (np.random.default_rng(i).standard_normal((6, LATENT)) for i in (1, 2))
+
+
+def build(shape=(28, 28, 1), dtype=np.float32, seed=0, **options):
+    return gan.build(gan.Config(**options), Setup(shape, dtype=dtype), np.random.default_rng(seed))
 
 
 def test_value_and_losses_by_hand():
@@ -69,14 +72,11 @@ def test_logits_far_out_stay_finite():
 def test_one_whole_step_equals_torch(arch, loss):
     """V and ∂V/∂D, D's Adam step, then G's loss, ∂/∂G against the new D, and G's Adam step."""
     torch = pytest.importorskip("torch")
-    model = gan.build({**CONFIG, "arch": arch, "loss": loss}, np.random.default_rng(5))
-    G, D = model.G.astype(np.float64), model.D.astype(np.float64)
+    model = build(arch=arch, loss=loss, dtype=np.float64, seed=5)
+    G, D = model.G, model.D
     TG, TD = torch_networks(torch, arch, critic=False)
     for ours, theirs in ((G, TG), (D, TD)):
-        state = {k: torch.from_numpy(v) for k, v in to_torch(ours.state_dict()).items()}
-        left = theirs.load_state_dict(state, strict=False)
-        assert not left.unexpected_keys
-        assert all("num_batches" in k for k in left.missing_keys)
+        load_into(torch, theirs, ours)
     opts = [tg.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (D, G)]
     t_opts = [torch.optim.Adam(n.parameters(), lr=2e-4, betas=(0.5, 0.999)) for n in (TD, TG)]
     F = torch.nn.functional
@@ -108,8 +108,47 @@ def test_one_whole_step_equals_torch(arch, loss):
         np.testing.assert_allclose(w, want, rtol=0, atol=1e-6, err_msg=key)
 
 
+def running(network):
+    """The running statistics of a network's batch norms."""
+    return {k: v for k, v in network.state_dict().items() if "running" in k}
+
+
+def test_each_players_step_moves_its_own_running_statistics_alone():
+    """D's by the real and by the generated batch of its step, G's once, in G's step."""
+    model = build(arch="dcgan")
+    frozen = [], []  # the statistics of the other, while one's optimiser steps
+    for opt, other, seen in ((model.opt_D, model.G, 0), (model.opt_G, model.D, 1)):
+
+        def step(grads, opt=opt, other=other, seen=seen, move=opt.step):
+            frozen[seen].append(running(other))
+            move(grads)
+
+        opt.step = step
+    G, D = running(model.G), running(model.D)
+    x = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1)).astype(np.float32)
+    model.update(x, Z1, Z2[None])
+    np.testing.assert_equal(frozen[0], [G])  # D's step leaves G's as they were
+    assert all(np.any(v != G[k]) for k, v in running(model.G).items())
+    after_D = frozen[1][0]
+    assert all(np.any(v != D[k]) for k, v in after_D.items())
+    np.testing.assert_equal(running(model.D), after_D)  # G's step leaves D's
+
+    # with the weights of before: D's first norm sees the real batch, then the generated one
+    twin = build(arch="dcgan")
+    first, second = twin.D.layers[0], twin.D.layers[2]
+    h = lambda x: second(tg.leaky_relu(first(x), slope=0.2))
+    mean = np.zeros(64)
+    for batch in (tg.tensor(x), twin.G(tg.tensor(Z1), train="frozen")):
+        mean = 0.9 * mean + 0.1 * h(batch).numpy().mean((0, 1, 2))
+    np.testing.assert_allclose(after_D["layers.3.running_mean"], mean, rtol=1e-4, atol=1e-6)
+    once = 0.1 * twin.G.layers[0](tg.tensor(Z2)).numpy().mean(0)
+    np.testing.assert_allclose(
+        running(model.G)["layers.1.running_mean"], once, rtol=1e-4, atol=1e-6
+    )
+
+
 def test_a_step_moves_both_players_and_reports():
-    model = gan.build({**CONFIG, "arch": "mlp"}, np.random.default_rng(0))
+    model = build(arch="mlp")
     before = [model.G.state_dict(), model.D.state_dict()]
     out = model.step(X.astype(np.float32), np.random.default_rng(1))
     assert set(out) == {"loss_D", "loss_G", "D_x", "D_Gz"}
@@ -121,23 +160,26 @@ def test_a_step_moves_both_players_and_reports():
 @pytest.mark.parametrize("arch", gan.NETWORKS)
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
 def test_networks_fit_the_images(arch, shape):
-    model = gan.build({**CONFIG, "arch": arch, "shape": shape}, np.random.default_rng(0))
+    model = build(arch=arch, shape=shape)
     images = model.sample(5, np.random.default_rng(0))
     assert images.shape == (5, *shape) and np.abs(images).max() <= 1
     assert model.D(tg.tensor(images), train=True).shape == (5, 1)
 
 
 def test_generate_does_not_depend_on_the_chunk():
-    model = gan.build({**CONFIG, "arch": "dcgan"}, np.random.default_rng(0))
-    z = gan.noise(5, np.random.default_rng(0))
+    model, z = build(arch="dcgan"), noise(5, np.random.default_rng(0))
     np.testing.assert_allclose(model.generate(z, chunk=2), model.generate(z), atol=1e-6)
 
 
 def test_bad_configurations_are_named():
-    r = np.random.default_rng(0)
-    with pytest.raises(UsageError, match="arch mlp or dcgan, got 'resnet'"):
-        gan.build({**CONFIG, "arch": "resnet"}, r)
-    with pytest.raises(UsageError, match="loss non-saturating or saturating, got 'hinge'"):
-        gan.build({**CONFIG, "arch": "mlp", "loss": "hinge"}, r)
-    with pytest.raises(UsageError, match="divisible by 4, got 30×28"):
-        gan.build({**CONFIG, "arch": "dcgan", "shape": (30, 28, 1)}, r)
+    for options, words in [
+        ({"arch": "resnet"}, "gan: arch: wanted mlp or dcgan, got 'resnet'"),
+        ({"loss": "hinge"}, "gan: loss: wanted non-saturating or saturating, got 'hinge'"),
+        ({"beta1": 1.0}, "gan: beta1: wanted a number >= 0 and < 1, got 1.0"),
+        ({"generator_steps": 0}, "gan: generator_steps: wanted a whole number >= 1, got 0"),
+        ({"shape": (30, 28, 1)}, "divisible by 4, got 30×28"),
+    ]:
+        with pytest.raises(UsageError, match=words):
+            build(**options)
+    with pytest.raises(ValueError, match="wanted one of non-saturating, saturating, got 'hinge'"):
+        gan.generator_loss(Affine([[1.0]]), Affine([[1.0]]), t([[1.0]]), loss="hinge")

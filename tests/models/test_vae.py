@@ -6,16 +6,15 @@ import scipy.stats
 from by_hand import Affine, t
 from hypothesis import given
 from hypothesis import strategies as st
+from twins import load_into
 
 import tinygen as tg
 from tinygen.errors import UsageError
-from tinygen.models import vae
-from tinygen.weights import to_torch
+from tinygen.models import Setup, vae
 
-CONFIG = {
-    "shape": (28, 28, 1), "latent": 2, "observation": "gaussian", "s": 0.1, "optimizer": "adam",
-    "lr": None, "device": "cpu",
-}  # fmt: skip
+
+def build(shape=(28, 28, 1), dtype=np.float32, seed=0, **options):
+    return vae.build(vae.Config(**options), Setup(shape, dtype=dtype), np.random.default_rng(seed))
 
 
 # Two pixels, one latent: μ = x₁ - x₂, log σ² = -1, l = z·(1, -2)
@@ -37,7 +36,10 @@ def by_hand(log_density):
     [
         ({"observation": "gaussian", "s": 0.1}, lambda x, m: scipy.stats.norm.logpdf(x, m, 0.1)),
         ({"observation": "gaussian", "s": 0.7}, lambda x, m: scipy.stats.norm.logpdf(x, m, 0.7)),
-        ({"observation": "bernoulli"}, lambda x, m: x * np.log(m) + (1 - x) * np.log(1 - m)),
+        (
+            {"observation": "bernoulli", "s": 0.1},
+            lambda x, m: x * np.log(m) + (1 - x) * np.log(1 - m),
+        ),
     ],
 )
 def test_the_bound_by_hand(how, density):
@@ -50,7 +52,7 @@ def test_the_bound_by_hand(how, density):
 
 def test_half_variance_is_the_squared_error():
     """s² = ½ without the constant: Σ (x - x̂)², as the loss is often printed."""
-    terms = vae.negative_elbo(ENCODER, DECODER, t(X), t(EPS), s=0.5**0.5)
+    terms = vae.negative_elbo(ENCODER, DECODER, t(X), t(EPS), observation="gaussian", s=0.5**0.5)
     squared = by_hand(lambda x, m: -((x - m) ** 2))[0]
     constant = X.shape[1] / 2 * np.log(2 * np.pi * 0.5)
     assert terms.reconstruction.item() == pytest.approx(squared + constant, rel=1e-12)
@@ -80,7 +82,8 @@ def test_the_bound_is_below_the_exact_likelihood():
 def test_terms_add_up_and_kl_is_not_negative(seed):
     r = np.random.default_rng(seed)
     encoder = Affine(r.standard_normal((2, 2)))
-    terms = vae.negative_elbo(encoder, DECODER, t(r.random((4, 2))), t(r.standard_normal((4, 1))))
+    x, eps = t(r.random((4, 2))), t(r.standard_normal((4, 1)))
+    terms = vae.negative_elbo(encoder, DECODER, x, eps, observation="gaussian", s=0.1)
     assert terms.KL.item() >= 0
     assert terms.loss.item() == pytest.approx(terms.reconstruction.item() + terms.KL.item())
 
@@ -89,8 +92,8 @@ def test_terms_add_up_and_kl_is_not_negative(seed):
 def test_value_and_gradients_equal_torch(observation):
     torch = pytest.importorskip("torch")
     L, F = torch.nn, torch.nn.functional
-    model = vae.build({**CONFIG, "observation": observation}, np.random.default_rng(3))
-    encoder, decoder = model.encoder.astype(np.float64), model.decoder.astype(np.float64)
+    model = build(observation=observation, dtype=np.float64, seed=3)
+    encoder, decoder = model.encoder, model.decoder
     TE = L.Sequential(
         L.Flatten(), L.Linear(784, 512), L.ReLU(), L.Linear(512, 256), L.ReLU(), L.Linear(256, 4)
     ).double()
@@ -98,12 +101,12 @@ def test_value_and_gradients_equal_torch(observation):
         L.Linear(2, 256), L.ReLU(), L.Linear(256, 512), L.ReLU(), L.Linear(512, 784)
     ).double()
     for ours, theirs in ((encoder, TE), (decoder, TD)):
-        theirs.load_state_dict({k: torch.tensor(v) for k, v in to_torch(ours.state_dict()).items()})
+        load_into(torch, theirs, ours)
     x, eps = (
         np.random.default_rng(0).random((5, 28, 28, 1)),
         np.random.default_rng(1).random((5, 2)),
     )
-    terms = vae.negative_elbo(encoder, decoder, t(x), t(eps), observation=observation)
+    terms = vae.negative_elbo(encoder, decoder, t(x), t(eps), observation=observation, s=0.1)
     params = [*encoder.parameters(), *decoder.parameters()]
     gs = tg.grad(terms.loss, params)
 
@@ -127,16 +130,17 @@ def test_value_and_gradients_equal_torch(observation):
 
 @pytest.mark.parametrize("optimizer", vae.OPTIMIZERS)
 def test_every_optimiser_lowers_the_loss(optimizer):
-    model = vae.build({**CONFIG, "optimizer": optimizer}, np.random.default_rng(0))
+    model = build(optimizer=optimizer)
     x = np.random.default_rng(1).random((16, 28, 28, 1), dtype=np.float32)
-    before = model.terms(x, np.random.default_rng(0)).loss.item()
+    inputs = model.draw(x, None, np.random.default_rng(0))
+    before = model.terms(**inputs).loss.item()
     for _ in range(20 if optimizer != "lbfgs" else 1):
-        model.step(x, np.random.default_rng(0))
-    assert model.terms(x, np.random.default_rng(0)).loss.item() < before
+        model.update(**inputs)
+    assert model.terms(**inputs).loss.item() < before
 
 
 def test_encode_decode_and_sample_have_the_stated_shapes():
-    model = vae.build({**CONFIG, "shape": (8, 6, 3), "latent": 5}, np.random.default_rng(0))
+    model = build(shape=(8, 6, 3), latent=5)
     z = model.encode(np.random.default_rng(0).random((7, 8, 6, 3)), chunk=3)
     assert z.shape == (7, 5)
     images = model.decode(z, chunk=3)
@@ -146,15 +150,16 @@ def test_encode_decode_and_sample_have_the_stated_shapes():
 
 
 def test_bad_configurations_are_named():
-    r = np.random.default_rng(0)
-    for change, words in [
-        ({"optimizer": "adamw"}, "wanted one of sgd, .* got 'adamw'"),
-        ({"observation": "poisson"}, "gaussian, bernoulli, got 'poisson'"),
-        ({"s": 0.0}, "latent >= 1 and s > 0, got 2 and 0.0"),
+    for options, words in [
+        ({"optimizer": "adamw"}, "vae: optimizer: wanted sgd or .* got 'adamw'"),
+        ({"observation": "poisson"}, "vae: observation: wanted gaussian or bernoulli, got"),
+        ({"s": 0.0}, "vae: s: wanted a number > 0, got 0.0"),
         ({"optimizer": "lbfgs", "lr": 0.1}, "lbfgs finds its own step, wanted no lr, got 0.1"),
-        ({"latent": 0}, "latent >= 1 and s > 0, got 0 and 0.1"),
+        ({"latent": 0}, "vae: latent: wanted a whole number >= 1, got 0"),
     ]:
         with pytest.raises(UsageError, match=words):
-            vae.build({**CONFIG, **change}, r)
+            vae.Config(**options)
     with pytest.raises(UsageError, match="a standard deviation s > 0, got -1"):
-        vae.log_likelihood_given_z(t(X), t(X), s=-1)
+        vae.log_likelihood_given_z(t(X), t(X), observation="gaussian", s=-1)
+    with pytest.raises(UsageError, match="gaussian, bernoulli, got 'poisson'"):
+        vae.log_likelihood_given_z(t(X), t(X), observation="poisson", s=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.stats
-from by_hand import Affine, t
+from by_hand import Affine, Spy, t
 from hypothesis import given
 from hypothesis import strategies as st
 from twins import nchw, same_gradients, twins
@@ -11,13 +11,15 @@ from twins import nchw, same_gradients, twins
 import tinygen as tg
 from tinygen import nn
 from tinygen.errors import UsageError
-from tinygen.models import gan, wgan
+from tinygen.models import Setup, wgan
 from tinygen.models.dcgan import NORMS, dcgan
+from tinygen.models.players import LATENT, fake
 
 X, FAKE = (np.random.default_rng(i).uniform(-1, 1, (5, 28, 28, 1)) for i in (0, 1))
-CONFIG = {
-    "arch": "mlp", "shape": (28, 28, 1), "n_critic": 5, "clip": 0.01, "lr": None, "device": "cpu",
-}  # fmt: skip
+
+
+def build(shape=(28, 28, 1), **options):
+    return wgan.build(wgan.Config(**options), Setup(shape), np.random.default_rng(0))
 
 
 def test_losses_and_gradients_by_hand():
@@ -36,7 +38,7 @@ def test_losses_and_gradients_by_hand():
 
 def test_fakes_do_not_reach_into_G():
     D, G = Affine([[0.7]]), Affine([[2.0]])
-    gap = wgan.gap(D, t([[1.0]]), wgan.fake(G, t([[2.0]])))
+    gap = wgan.gap(D, t([[1.0]]), fake(G, t([[2.0]])))
     with pytest.raises(ValueError, match="does not depend on input 0"):
         tg.grad(gap, [G.w])
 
@@ -66,8 +68,8 @@ def test_a_constant_added_to_D_changes_nothing(seed):
 def test_values_and_gradients_equal_torch(arch):
     torch = pytest.importorskip("torch")
     (G, D), (TG, TD) = twins(torch, arch)
-    z = np.random.default_rng(2).standard_normal((5, gan.LATENT))
-    gap = wgan.gap(D, t(X), wgan.fake(G, t(z)))
+    z = np.random.default_rng(2).standard_normal((5, LATENT))
+    gap = wgan.gap(D, t(X), fake(G, t(z)))
     theirs = TD(nchw(torch, X)).mean() - TD(TG(torch.from_numpy(z)).detach()).mean()
     theirs.backward()
     assert gap.item() == pytest.approx(theirs.item(), rel=1e-10)
@@ -81,24 +83,13 @@ def test_values_and_gradients_equal_torch(arch):
 # --- algorithm 1 ----------------------------------------------------------------------------------
 
 
-class Spy(nn.Module):
-    """A critic that keeps what it was shown."""
-
-    def __init__(self, inner):
-        self.inner, self.shown = inner, []
-
-    def __call__(self, x, *, train=None):
-        self.shown.append(np.array(x.numpy()))
-        return self.inner(x, train=train)
-
-
 def largest_weight(D):
     return max(np.abs(p.numpy()).max() for p in D.parameters())
 
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_k_steps_of_D_on_images_of_their_own_then_one_of_G(k):
-    model = wgan.build({**CONFIG, "n_critic": k}, np.random.default_rng(0))
+    model = build(n_critic=k)
     model.D = Spy(model.D)
     before = model.G.state_dict()
     x = np.random.default_rng(0).uniform(-1, 1, (2 * k, 28, 28, 1)).astype(np.float32)
@@ -113,13 +104,13 @@ def test_k_steps_of_D_on_images_of_their_own_then_one_of_G(k):
 
 
 def test_images_that_do_not_share_out_are_refused():
-    model = wgan.build(CONFIG, np.random.default_rng(0))
+    model = build()
     with pytest.raises(ValueError, match="7 entries do not make 5 equal parts"):
         model.step(np.zeros((7, 28, 28, 1)), np.random.default_rng(0))
 
 
 def test_weights_are_clipped_at_the_start_and_after_each_step():
-    model = wgan.build({**CONFIG, "lr": 0.1, "clip": 0.02}, np.random.default_rng(0))
+    model = build(lr=0.1, clip=0.02)
     assert largest_weight(model.D) == np.float32(0.02)
     seen, step = [], model.opt_D.step
 
@@ -154,24 +145,23 @@ def test_only_batch_norm_lets_a_sample_see_the_others(norm):
 @pytest.mark.parametrize("arch", wgan.NETWORKS)
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
 def test_samples_are_images_in_range(arch, shape):
-    model = wgan.build({**CONFIG, "arch": arch, "shape": shape}, np.random.default_rng(0))
+    model = build(arch=arch, shape=shape)
     images = model.sample(3, np.random.default_rng(0))
     assert images.shape == (3, *shape) and np.abs(images).max() <= 1
 
 
 def test_the_optimisers_are_the_papers():
-    model = wgan.build(CONFIG, np.random.default_rng(0))
+    model = build(lr=5e-5)
     assert all(type(o) is tg.optim.RMSProp and o.lr == 5e-5 for o in (model.opt_D, model.opt_G))
 
 
 def test_bad_configurations_are_named():
-    r = np.random.default_rng(0)
-    for change, words in [
-        ({"arch": "resnet"}, "wanted arch mlp or conv, got 'resnet'"),
-        ({"n_critic": 0}, "n_critic >= 1, got 0"),
-        ({"clip": 0.0}, "c > 0 of the weights, got 0.0"),
-        ({"clip": -0.1}, "c > 0 of the weights, got -0.1"),
+    for options, words in [
+        ({"arch": "resnet"}, "wgan: arch: wanted mlp or conv, got 'resnet'"),
+        ({"n_critic": 0}, "wgan: n_critic: wanted a whole number >= 1, got 0"),
+        ({"clip": 0.0}, "wgan: clip: wanted a number > 0, got 0.0"),
+        ({"clip": -0.1}, "wgan: clip: wanted a number > 0, got -0.1"),
         ({"arch": "conv", "shape": (30, 28, 1)}, "divisible by 4, got 30×28"),
     ]:
         with pytest.raises(UsageError, match=words):
-            wgan.build({**CONFIG, **change}, r)
+            build(**options)

@@ -1,6 +1,7 @@
 """The loop: bit-exact resume after Ctrl-C and after a kill, metrics, divergence."""
 
 import signal
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import tinygen as tg
 from tinygen import data, train
 from tinygen.errors import FileError
-from tinygen.models import gan
+from tinygen.models import Setup, gan
 from tinygen.train.checkpoint import load_checkpoint
 from tinygen.train.run import free_folder, newest_run
 
@@ -18,15 +19,13 @@ EPOCHS, BATCH = 4, 32  # 9 steps an epoch
 
 def training(folder, *, resume=False, at=None, do=None, epochs=EPOCHS, arch="mlp"):
     """Trains a GAN in `folder`; calls do() in step number `at`. Returns the model's arrays."""
-    config = {"arch": arch, "shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4}
-    config |= {"device": "cpu", "beta1": 0.5, "generator_steps": 1}
     rng = np.random.default_rng(7)
-    model = gan.build(config, rng)
-    run = train.Run.open(folder) if resume else train.Run.create(folder, config)
+    model = gan.build(gan.Config(arch=arch), Setup((28, 28, 1)), rng)
+    run = train.Run.open(folder) if resume else train.Run.create(folder, {})
     count = [0]
 
     def step(chosen, rng):
-        out = model.step(data.scale(IMAGES[chosen], *gan.RANGE), rng)
+        out = model.step(data.scale(IMAGES[chosen], *model.RANGE), rng)
         count[0] += 1
         if count[0] == at:
             do()
@@ -113,23 +112,77 @@ def test_handlers_are_put_back(tmp_path):
     assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
 
 
+def fit(run, step, *, count=300, epochs=1, batch=10, parts=None, **how):
+    """Without networks."""
+    rng = np.random.default_rng(0)
+    train.fit(run, parts or {}, step, count, rng, epochs=epochs, batch=batch, **how)
+
+
+def test_an_epoch_sees_every_example_once_in_an_order_of_its_own(tmp_path):
+    seen = []
+    run = train.Run.create(tmp_path / "run", {})
+    fit(run, lambda chosen, rng: seen.append(chosen.copy()) or {}, epochs=3, batch=20)
+    assert [len(chosen) for chosen in seen] == [20] * 45
+    epochs = np.concatenate(seen).reshape(3, 300)
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.arange(300))
+        assert (epoch != np.arange(300)).mean() > 0.9
+    assert all((a != b).mean() > 0.9 for a, b in combinations(epochs, 2))
+
+
+def test_what_does_not_fill_a_batch_is_left_out_and_never_the_same(tmp_path):
+    seen = []
+    run = train.Run.create(tmp_path / "run", {})
+    fit(run, lambda chosen, rng: seen.append(chosen.copy()) or {}, count=29, epochs=20)
+    epochs = np.concatenate(seen).reshape(20, 20)
+    assert all(len(set(epoch)) == 20 for epoch in epochs)
+    assert set(epochs.ravel()) == set(range(29))
+
+
+def test_a_kill_between_checkpoint_and_pictures_loses_no_picture(tmp_path, uninterrupted):
+    """Whatever an epoch leaves after its checkpoint is made on going on, from the same state."""
+    arrays = {"w": np.zeros(1)}
+
+    class Part:
+        def state_dict(self):
+            return {"w": arrays["w"].copy()}
+
+        def load_state_dict(self, state):
+            arrays["w"] = state["w"].copy()
+
+    def step(chosen, rng):
+        arrays["w"] += chosen[0]
+        return {}
+
+    def drawing(pictures, die_at=None):
+        def each_epoch(epoch):
+            if epoch == die_at:
+                raise KeyboardInterrupt  # any way to leave at once
+            pictures[epoch] = arrays["w"].item()
+
+        return each_epoch
+
+    whole, killed = {}, {}
+    one, two = (train.Run.create(tmp_path / name, {}) for name in ("one", "two"))
+    fit(one, step, epochs=4, parts={"part": Part()}, each_epoch=drawing(whole))
+    arrays["w"] = np.zeros(1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(two, step, epochs=4, parts={"part": Part()}, each_epoch=drawing(killed, 2))
+    fit(two, step, epochs=4, parts={"part": Part()}, each_epoch=drawing(killed))
+    assert killed == whole and list(whole) == [1, 2, 3, 4]
+
+
 def test_divergence_stops_with_a_reason(tmp_path):
     run = train.Run.create(tmp_path / "run", {})
     nan = tg.tensor(np.nan)
     with pytest.raises(train.TrainingError, match="loss is nan at step 20: training has diverged"):
-        train.fit(
-            *(run, {}, lambda chosen, rng: {"loss": nan}, 300, np.random.default_rng()),
-            epochs=3,
-            batch=10,
-        )
+        fit(run, lambda chosen, rng: {"loss": nan}, epochs=3, batch=10)
 
 
 def test_a_batch_larger_than_the_set_is_refused(tmp_path):
     run = train.Run.create(tmp_path / "run", {})
     with pytest.raises(train.TrainingError, match="a batch of at most 300 images, got 301"):
-        train.fit(
-            *(run, {}, lambda chosen, rng: {}, 300, np.random.default_rng()), epochs=1, batch=301
-        )
+        fit(run, lambda chosen, rng: {}, batch=301)
 
 
 def test_a_broken_checkpoint_is_named(tmp_path):

@@ -163,7 +163,8 @@ def test_wgan_mistakes_are_one_line(digits, tmp_path):
     flags = ("--data", digits, "--out", tmp_path / "run")
     one_line(script(WGAN, *flags, "--batch", 200), "at most 640 images, got 1000")
     one_line(script(WGAN, *flags, "--arch", "conv", "--batch", 1), "--batch 1", "2 or more")
-    one_line(script(WGAN, *flags, "--penalty=-1"), "--penalty", "wanted a number > 0")
+    one_line(script(WGAN, *flags, "--penalty=-1"), "--penalty", "wanted a number >= 0")
+    one_line(script(WGAN, *flags, "--clip", 0.1), "--clip: an option of wgan, this is wgan_gp")
     one_line(script(WGAN, *flags, "--n-critic", 0), "--n-critic", "wanted a whole number >= 1")
     assert not (tmp_path / "run").exists()
 
@@ -245,7 +246,7 @@ MISTAKES = {
     "a word": (["--batch", "many"], ["--batch", "got 'many'"]),
     "negative seed": (["--seed=-1"], ["--seed", "wanted a whole number >= 0"]),
     "no rate": (["--lr", "nan"], ["--lr", "wanted a number > 0, got 'nan'"]),
-    "unknown arch": (["--arch", "resnet"], ["--arch", "'mlp'", "'dcgan'"]),
+    "unknown arch": (["--arch", "resnet"], ["--arch: wanted mlp or dcgan, got 'resnet'"]),
     "unknown data": (["--data", "no-such-set"], ["no-such-set", "mnist"]),
     "batch of more than all": (["--batch", "801"], ["batch of at most 640 images, got 801"]),
     "no folder": (["--out="], ["--out: wanted a folder"]),
@@ -328,7 +329,7 @@ def copied(run, tmp_path, **change):
         ({"model": "vae"}, ["is a run of 'vae'"]),
         ({"batch": None}, ["config.json has no batch"]),
         ({"batch": "many"}, ["--batch", "got 'many'"]),
-        ({"arch": "resnet"}, ["--arch", "'resnet'"]),
+        ({"arch": "resnet"}, ["--arch: wanted mlp or dcgan, got 'resnet'"]),
         ({"count": 641}, ["began with", "641", "640"]),
     ],
 )

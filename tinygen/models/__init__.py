@@ -5,7 +5,37 @@ dcgan    Radford et al. 2015: the convolutional networks that make it train
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
-iwae     Burda et al. 2015: the k-sample bound, and log p(x) by 5,000 samples
+iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
 priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
+
+What they share: `model` (a step in two halves, what a checkpoint holds), `config` (options) and
+`players` (G, D and their noise).
+
+To add one: its file, with a `Config` and a `build(config, setup, rng)`, and a place in MODELS,
+which examples, `tinygen sample`, docs/formulas.py and tests read.
 """
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from ..errors import UsageError
+from . import aae, gan, iwae, vae, wgan, wgan_gp
+from .config import Config
+from .model import Model, Setup
+
+MODELS: dict[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module for module in (gan, wgan, wgan_gp, vae, iwae, aae)
+}
+
+
+def named(name: Any) -> ModuleType:
+    """The module of a model. Raises UsageError if there is none of this name."""
+    if name not in MODELS:
+        raise UsageError(f"wanted a model among {', '.join(MODELS)}, got {name!r}")
+    return MODELS[name]
+
+
+__all__ = ["MODELS", "Config", "Model", "Setup", "named"]

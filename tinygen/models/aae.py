@@ -22,13 +22,11 @@ other is their learning rates: with equal ones the codes reconstruct better than
 With labels y (section 2.3) D sees [z, one-hot(y)], z being drawn from y's part of the prior
 (`priors.py`): each class gets its own place. E and the decoder never see y.
 
-Images are (N, H, W, C) in [-1, 1] (`RANGE`), as the decoder ends in tanh; z is (N, 2).
+Images are (N, H, W, C) in [-1, 1], as the decoder ends in tanh; z is (N, 2).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,15 +34,18 @@ import numpy as np
 
 from ..autodiff import grad
 from ..core import Tensor, no_grad, tensor
+from ..device import Array
 from ..errors import UsageError
-from ..nn import BatchNorm, Linear, Module, Sequential, in_chunks
+from ..nn import BatchNorm, Linear, Module, Sequential, dense, in_chunks
 from ..nn.init import Rng, he
-from ..ops import concatenate, mean, one_hot, relu, reshape, sigmoid, sum, tanh
+from ..ops import mean, one_hot, relu, sigmoid, sum, tanh
 from ..optim import Adam, Optimizer
+from . import config
+from .config import POSITIVE, SWITCH, one_of, option
 from .gan import log_1_minus_D, log_D
+from .model import Inputs, Model, Setup
+from .players import given
 from .priors import EXTENT, PARTS, PRIORS
-
-RANGE = (-1.0, 1.0)
 
 
 def reconstruction_loss(E: Module, decoder: Module, x: Tensor) -> Tensor:
@@ -78,14 +79,34 @@ def encoder_loss(D: Module, codes: Tensor, y: Tensor | None = None) -> Tensor:
     return -mean(log_D(D(given(codes, y))))
 
 
-def given(z: Tensor, y: Tensor | None) -> Tensor:
-    """What D sees: z, or [z, y]."""
-    return z if y is None else concatenate([z, y], axis=1)
+def mlp(shape: tuple[int, ...], classes: int, rng: Rng) -> tuple[Module, Module, Module]:
+    """(E, decoder, D): 784-512-512-2, 2-512-512-784 (tanh) and (2 + classes)-512-256-1, ReLU.
+
+    A ReLU of z bends where w·z + b = 0. Were all b = 0, as elsewhere, D could bend at the origin
+    only, and would be blind to a roll for the first thousands of steps: so they begin spread out
+    over the prior. He's weights keep D's units from dying in the first ones.
+    """
+    norms = (None, BatchNorm)  # of the second hidden layer
+    E = dense(shape, 512, 512, 2, activation=relu, norms=norms, rng=rng)
+    decoder = dense(2, 512, 512, shape, activation=relu, norms=norms, last=tanh, rng=rng)
+    first = Linear(2 + classes, 512, rng=rng, init=he)
+    first.bias = tensor(rng.uniform(-EXTENT, EXTENT, 512), requires_grad=True)
+    others = dense(512, 256, 1, activation=relu, init=he, rng=rng)
+    D = Sequential(first, relu, *others.layers)
+    return E, decoder, D
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(config.Config):
+    prior: str = option("swiss_roll", one_of(PRIORS), "p(z)")
+    labels: bool = option(False, SWITCH, "let the discriminator see the labels")
+    lr: float = option(2e-4, POSITIVE, "Adam's learning rate of the reconstruction")
+    lr_game: float = option(5e-4, POSITIVE, "Adam's learning rate of D and E's game")
 
 
 @dataclass
-class AAE:
-    """The three networks and their optimisers; `step` is both phases on a batch."""
+class AAE(Model):
+    """The three networks and their optimisers; `update` is both phases on a batch."""
 
     E: Module
     decoder: Module
@@ -93,23 +114,26 @@ class AAE:
     opt_reconstruction: Optimizer
     opt_D: Optimizer
     opt_E: Optimizer
-    prior: str = "swiss_roll"
+    config: Config = Config()
     classes: int = 0  # that D is told apart; 0: it sees z alone
+    PANELS = (
+        ("squared error per image", ("reconstruction",)),
+        ("loss (nats)", ("loss_D", "loss_E")),
+        ("probability", ("D_z", "D_Ex")),
+    )
 
-    @property
-    def device(self) -> str:
-        """Where the networks are: "cpu" or "cuda"."""
-        return self.opt_D.params[0].device
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """The images, z (N, 2) from the prior; y, the labels (N,), if D sees them."""
+        if not self.classes:
+            return {"x": x, "z": self.draw_prior(len(x), rng)}
+        if labels is None:
+            raise UsageError(f"aae: wanted {len(x)} labels, got none")
+        return {"x": x, "z": self.draw_prior(len(x), rng, labels), "y": labels}
 
-    def step(self, x: Any, rng: Rng, labels: Any = None) -> dict[str, Tensor]:
-        """Both phases on images x (N, H, W, C) in [-1, 1]; labels (N,) if D sees them."""
-        if (labels is None) != (self.classes == 0):
-            wanted = f"{len(x)} labels" if self.classes else "no labels"
-            got = "none" if labels is None else np.shape(labels)
-            raise UsageError(f"aae: wanted {wanted}, got {got}")
-        x = tensor(x, device=self.device)
-        z = tensor(self.draw(len(x), rng, labels), device=self.device)
-        y = one_hot(labels, self.classes).to(self.device) if self.classes else None
+    def update(self, x: Array, z: Array, y: Array | None = None) -> dict[str, Tensor]:
+        """Both phases on images x (N, H, W, C) in [-1, 1]."""
+        x, z = self.tensor(x), self.tensor(z)
+        y = None if y is None else self.tensor(one_hot(y, self.classes))
 
         reconstruction = reconstruction_loss(self.E, self.decoder, x)
         self.opt_reconstruction.step(grad(reconstruction, self.opt_reconstruction.params))
@@ -127,90 +151,32 @@ class AAE:
             "D_Ex": D_Ex,
         }
 
-    def networks(self) -> dict[str, Module]:
-        """The networks by name."""
-        return {"E": self.E, "decoder": self.decoder, "D": self.D}
-
-    def parts(self) -> dict[str, Module | Optimizer]:
-        """What a checkpoint holds, by name."""
-        return {
-            **self.networks(),
-            "opt_reconstruction": self.opt_reconstruction,
-            "opt_D": self.opt_D,
-            "opt_E": self.opt_E,
-        }
-
-    def draw(self, n: int, rng: Rng, labels: Any = None) -> np.ndarray[Any, Any]:
+    def draw_prior(self, n: int, rng: Rng, labels: Any = None) -> np.ndarray[Any, Any]:
         """n points of the prior, each from its label's part if there are labels: (n, 2)."""
-        return PRIORS[self.prior](n, rng, labels, self.classes or PARTS)
+        return PRIORS[self.config.prior](n, rng, labels, self.classes or PARTS)
 
     def encode(self, x: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
         """The codes of images x in [-1, 1], with the running statistics of batch norm: (N, 2)."""
-        return self._through(self.E, x, chunk)
+        return in_chunks(lambda part: self.E(self.tensor(part), train=False), x, chunk)
 
     def decode(self, z: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
         """The images in [-1, 1] of points z (N, 2): (N, H, W, C)."""
-        return self._through(self.decoder, z, chunk)
-
-    def _through(self, network: Module, x: Any, chunk: int) -> np.ndarray[Any, Any]:
-        return in_chunks(
-            lambda part: network(tensor(part, device=self.device), train=False), x, chunk
-        )
+        return in_chunks(lambda part: self.decoder(self.tensor(part), train=False), z, chunk)
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in [-1, 1] of points drawn from the prior."""
-        return self.decode(self.draw(n, rng))
+        return self.decode(self.draw_prior(n, rng))
 
 
-def mlp(shape: tuple[int, ...], classes: int, rng: Rng) -> tuple[Module, Module, Module]:
-    """(E, decoder, D): 784-512-512-2, 2-512-512-784 (tanh) and (2 + classes)-512-256-1, ReLU.
-
-    A ReLU of z bends where w·z + b = 0. Were all b = 0, as elsewhere, D could bend at the origin
-    only, and would be blind to a roll for the first thousands of steps: so they begin spread out
-    over the prior. He's weights keep D's units from dying in the first ones.
-    """
-    size = math.prod(shape)
-    E = Sequential(
-        lambda x: reshape(x, -1, size),
-        *(Linear(size, 512, rng=rng), relu),
-        *(Linear(512, 512, rng=rng), BatchNorm(512), relu),
-        Linear(512, 2, rng=rng),
-    )
-    decoder = Sequential(
-        *(Linear(2, 512, rng=rng), relu),
-        *(Linear(512, 512, rng=rng), BatchNorm(512), relu),
-        *(Linear(512, size, rng=rng), tanh),
-        lambda x: reshape(x, -1, *shape),
-    )
-    first = Linear(2 + classes, 512, rng=rng, init=he)
-    first.bias = tensor(rng.uniform(-EXTENT, EXTENT, 512), requires_grad=True)
-    D = Sequential(
-        *(first, relu),
-        *(Linear(512, 256, rng=rng, init=he), relu),
-        Linear(256, 1, rng=rng, init=he),
-    )
-    return E, decoder, D
-
-
-def build(config: Mapping[str, Any], rng: Rng) -> AAE:
+def build(config: Config, setup: Setup, rng: Rng) -> AAE:
     """An AAE ready to train. The game has DCGAN's β₁ = 0.5: with 0.9 the codes circle the prior.
 
-    config: "shape" (H, W, C) of the images, "prior" (a name in PRIORS), "labels" (whether D sees
-    them), "classes" (how many there are), "lr" of the reconstruction phase, "lr_game" of the
-    other, "device".
-    Raises UsageError for an unknown prior, or labels of no class.
+    Raises UsageError for labels of no class.
     """
-    if config["prior"] not in PRIORS:
-        raise UsageError(f"aae: wanted prior {' or '.join(PRIORS)}, got {config['prior']!r}")
-    if config["labels"] and not config["classes"] >= 1:
-        raise UsageError(f"aae: wanted labels of 1 or more classes, got {config['classes']}")
-    classes = config["classes"] if config["labels"] else 0
-    networks = mlp(tuple(config["shape"]), classes, rng)
-    E, decoder, D = (network.to(config["device"]) for network in networks)
-    opt_reconstruction = Adam([*E.parameters(), *decoder.parameters()], lr=config["lr"])
-    opt_D, opt_E = (Adam(n.parameters(), lr=config["lr_game"], betas=(0.5, 0.999)) for n in (D, E))
-    return AAE(
-        *(E, decoder, D, opt_reconstruction, opt_D, opt_E),
-        prior=config["prior"],
-        classes=classes,
-    )
+    if config.labels and not setup.classes >= 1:
+        raise UsageError(f"aae: wanted labels of 1 or more classes, got {setup.classes}")
+    classes = setup.classes if config.labels else 0
+    E, decoder, D = setup.place(*mlp(setup.shape, classes, rng))
+    opt_reconstruction = Adam([*E.parameters(), *decoder.parameters()], lr=config.lr)
+    opt_D, opt_E = (Adam(n.parameters(), lr=config.lr_game, betas=(0.5, 0.999)) for n in (D, E))
+    return AAE(E, decoder, D, opt_reconstruction, opt_D, opt_E, config, classes)

@@ -23,8 +23,7 @@ from ..errors import UsageError
 from ..nn import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear, Module, Sequential
 from ..nn.init import Rng, normal
 from ..ops import leaky_relu, relu, reshape, tanh
-
-LATENT = 100  # dimensions of z
+from .players import LATENT
 
 
 def _leaky(x: Tensor) -> Tensor:

@@ -12,8 +12,7 @@ As z = μ + σ·ε is reparameterised, the gradient needs no formula of its own:
     ∇L_k = E[Σᵢ w̃ᵢ ∇log wᵢ],  w̃ᵢ = wᵢ / Σⱼ wⱼ                             (equations 13 and 14)
 
 so the weights w̃ are constants there, as they must be. The same estimate with k = 5,000 and no
-training is the field's measure of log p(x), which `log_likelihood` gives for any encoder and
-decoder.
+training is the field's measure of log p(x): `scores/likelihood.py`.
 
 Images are (N, H, W, C) of zeros and ones, drawn anew from the grey pixels at each use; the decoder
 is Bernoulli. One stochastic layer of 50, two tanh layers of 200 either side (section 5).
@@ -23,41 +22,44 @@ All values are in nats per image.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..autodiff import grad
-from ..core import Tensor, no_grad
+from ..core import Tensor
+from ..device import Array
 from ..errors import UsageError
-from ..nn import Linear, Module, Sequential
+from ..nn import Module, dense
 from ..nn.init import Rng, glorot
 from ..ops import broadcast_to, logsumexp, mean, reshape, tanh
 from ..optim import Adam, Optimizer
 from ..prob import gaussian_log_density
-from .vae import RANGE as RANGE
+from . import config
+from .config import COUNT, POSITIVE, option
+from .model import Inputs, Model, Panel, Setup
 from .vae import VAE, log_likelihood_given_z, posterior, reparameterise
 
 
 def log_weights(
-    encoder: Module,
-    decoder: Module,
-    x: Tensor,
-    eps: Any,
-    *,
-    observation: str = "bernoulli",
-    s: float = 0.1,
+    encoder: Module, decoder: Module, x: Tensor, eps: Any, *, observation: str, s: float
 ) -> Tensor:
     """log wᵢ for a batch x (N, H, W, C) and the noise ε (k, N, d): (k, N)."""
-    mu, log_var = posterior(encoder, x)
-    return _log_weights(decoder, x, mu, log_var, eps, observation, s)
+    return log_weights_of(decoder, x, *posterior(encoder, x), eps, observation=observation, s=s)
 
 
-def _log_weights(
-    decoder: Module, x: Tensor, mu: Tensor, log_var: Tensor, eps: Any, observation: str, s: float
+def log_weights_of(
+    decoder: Module,
+    x: Tensor,
+    mu: Tensor,
+    log_var: Tensor,
+    eps: Any,
+    *,
+    observation: str,
+    s: float,
 ) -> Tensor:
+    """The same with the posterior's μ and log σ² (N, d) given."""
     k, n, d = eps.shape
     z = reshape(reparameterise(mu, log_var, eps), k * n, d)
     mus, log_vars = (reshape(broadcast_to(t, shape=(k, n, d)), k * n, d) for t in (mu, log_var))
@@ -73,126 +75,91 @@ def bound(log_w: Tensor) -> Tensor:
     return logsumexp(log_w, axis=0) - math.log(len(log_w))
 
 
-def log_likelihood(
-    model: VAE, x: Any, *, k: int = 5000, rng: Rng, rows: int = 2000
-) -> np.ndarray[Any, Any]:
-    """An estimate of log p(x) per image, (N,) float64, by k samples of q(z|x) (section 5).
-
-    Any model with an encoder and a decoder, as `VAE` has them; x as it was trained on. The
-    estimate lies below log p(x) in expectation, less so for a larger k. The decoder sees at most
-    `rows` points at a time, so memory does not grow with k.
-    """
-    if k < 1 or rows < 1:
-        raise UsageError(f"log_likelihood: wanted k >= 1 and rows >= 1, got {k} and {rows}")
-    n = max(1, min(rows // 100, rows // k))  # images at a time: 100 samples of each, or all
-    return np.concatenate(
-        [
-            _log_likelihood(model, x[i : i + n], k, rng, max(1, rows // n))
-            for i in range(0, len(x), n)
-        ]
-    )
+def mlp(shape: tuple[int, ...], latent: int, rng: Rng) -> tuple[Module, Module]:
+    """(encoder, decoder) for images of `shape`: 784-200-200-2d and d-200-200-784, tanh."""
+    encoder = dense(shape, 200, 200, 2 * latent, activation=tanh, init=glorot, rng=rng)
+    decoder = dense(latent, 200, 200, shape, activation=tanh, init=glorot, rng=rng)
+    return encoder, decoder
 
 
-def _log_likelihood(model: VAE, x: Any, k: int, rng: Rng, chunk: int) -> np.ndarray[Any, Any]:
-    """The same for a few images, `chunk` samples of each at a time."""
-    total = np.full(len(x), -np.inf)  # log Σ w so far
-    with no_grad():
-        images = model.tensor(x)
-        mu, log_var = posterior(model.encoder, images)
-        for done in range(0, k, chunk):
-            size = (min(chunk, k - done), len(x), model.latent)
-            eps = model.tensor(rng.standard_normal(size, dtype=np.float32))
-            log_w = _log_weights(
-                model.decoder, images, mu, log_var, eps, model.observation, model.s
-            )
-            total = np.logaddexp(total, logsumexp(log_w, axis=0).numpy())
-    return total - math.log(k)
+@dataclass(frozen=True, kw_only=True)
+class Config(config.Config):
+    k: tuple[int, ...] = option((1, 5, 50), COUNT, "samples; a model for each", several=True)
+    latent: int = option(50, COUNT, "dimensions of z")
+    lr: float = option(1e-3, POSITIVE, "Adam's learning rate")
+    observation = "bernoulli"
+    s = 1.0  # of a Gaussian, which this is not
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.k)) < len(self.k):
+            raise UsageError(f"iwae: k: wanted different numbers, got {self.k}")
 
 
 @dataclass
 class IWAE(VAE):
     """A VAE that is trained on L_k."""
 
-    observation: str = "bernoulli"
+    config: Any = Config()
     k: int = 50
+    BINARY = True
 
-    def bound(self, x: Any, rng: Rng) -> Tensor:
-        """L_k on images x, with fresh noise: the mean over the batch."""
-        eps = self.tensor(rng.standard_normal((self.k, len(x), self.latent)))
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """The images, and ε (k, N, d)."""
+        return {"x": x, "eps": rng.standard_normal((self.k, len(x), self.config.latent))}
+
+    def bound(self, x: Array, eps: Array) -> Tensor:
+        """L_k on images x with the noise ε: the mean over the batch."""
+        networks, x = (self.encoder, self.decoder), self.tensor(x)
         log_w = log_weights(
-            *(self.encoder, self.decoder, self.tensor(x), eps),
-            observation=self.observation,
-            s=self.s,
+            *networks, x, self.tensor(eps), observation=self.config.observation, s=self.config.s
         )
         return mean(bound(log_w))
 
-    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
-        """One step on images x (N, H, W, C) of zeros and ones, with fresh noise."""
-        L = self.bound(x, rng)
+    def update(self, x: Array, eps: Array) -> dict[str, Tensor]:
+        """One step on images x (N, H, W, C) of zeros and ones."""
+        L = self.bound(x, eps)
         self.opt.step(grad(-L, self.opt.params))
         return {f"L_{self.k}": L}
 
 
 @dataclass
-class IWAEs:
+class IWAEs(Model):
     """One IWAE for each k, all from the same weights, trained on the same batches."""
 
     models: dict[int, IWAE]
+    RANGE, BINARY = IWAE.RANGE, IWAE.BINARY
 
-    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return (("nats per image", tuple(f"L_{k}" for k in self.models)),)
+
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """The images, and for each k an ε (k, N, d)."""
+        noise = {f"eps_{k}": m.draw(x, labels, rng)["eps"] for k, m in self.models.items()}
+        return {"x": x, **noise}
+
+    def update(self, x: Array, **noise: Array) -> dict[str, Tensor]:
         """A step of each: {"L_1": …, "L_5": …}."""
-        return {name: L for m in self.models.values() for name, L in m.step(x, rng).items()}
-
-    def networks(self) -> dict[str, Module]:
-        """The networks by name, as "k5.encoder"."""
-        return {
-            f"k{k}.{name}": network
-            for k, m in self.models.items()
-            for name, network in m.networks().items()
-        }
+        steps = [m.update(x, noise[f"eps_{k}"]) for k, m in self.models.items()]
+        return {name: L for numbers in steps for name, L in numbers.items()}
 
     def parts(self) -> dict[str, Module | Optimizer]:
-        """What a checkpoint holds, by name."""
-        return {**self.networks(), **{f"k{k}.opt": m.opt for k, m in self.models.items()}}
+        """What a checkpoint holds, by name, as "k5.encoder"."""
+        return {f"k{k}.{n}": part for k, m in self.models.items() for n, part in m.parts().items()}
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """Mean images of n points drawn from the prior, by the model of the largest k."""
         return self.models[max(self.models)].sample(n, rng)
 
 
-def mlp(shape: tuple[int, ...], latent: int, rng: Rng) -> tuple[Module, Module]:
-    """(encoder, decoder) for images of `shape`: 784-200-200-2d and d-200-200-784, tanh."""
-    size = math.prod(shape)
-    how: dict[str, Any] = {"rng": rng, "init": glorot}
-    encoder = Sequential(
-        lambda x: reshape(x, -1, size),
-        *(Linear(size, 200, **how), tanh, Linear(200, 200, **how), tanh),
-        Linear(200, 2 * latent, **how),
-    )
-    decoder = Sequential(
-        *(Linear(latent, 200, **how), tanh, Linear(200, 200, **how), tanh),
-        Linear(200, size, **how),
-        lambda x: reshape(x, -1, *shape),
-    )
-    return encoder, decoder
-
-
-def build(config: Mapping[str, Any], rng: Rng) -> IWAEs:
-    """An IWAE ready to train for each k, with the paper's Adam (ε = 10⁻⁴).
-
-    config: "shape" (H, W, C) of the images, "latent" (d), "k" (several numbers of samples), "lr",
-    "device". Raises UsageError for a number out of range.
-    """
-    ks, latent = list(config["k"]), config["latent"]
-    if not ks or min(ks) < 1 or len(set(ks)) < len(ks):
-        raise UsageError(f"iwae: wanted different k >= 1, got {ks}")
-    if not latent >= 1:
-        raise UsageError(f"iwae: wanted latent >= 1, got {latent}")
+def build(config: Config, setup: Setup, rng: Rng) -> IWAEs:
+    """An IWAE ready to train for each k, with the paper's Adam (ε = 10⁻⁴)."""
     seed = int(rng.integers(2**32))
     models = {}
-    for k in ks:
-        networks = mlp(tuple(config["shape"]), latent, np.random.default_rng(seed))
-        encoder, decoder = (network.to(config["device"]) for network in networks)
+    for k in config.k:
+        networks = mlp(setup.shape, config.latent, np.random.default_rng(seed))
+        encoder, decoder = setup.place(*networks)
         params = [*encoder.parameters(), *decoder.parameters()]
-        models[k] = IWAE(encoder, decoder, Adam(params, lr=config["lr"], eps=1e-4), latent, k=k)
+        models[k] = IWAE(encoder, decoder, Adam(params, lr=config.lr, eps=1e-4), config, k)
     return IWAEs(models)

@@ -20,28 +20,31 @@ At s² = ½ and without its constant the first is the plain squared error Σ (x 
 in nats per image. The nats of a density and of a probability do not compare: judge the two by
 their pictures.
 
-Images are (N, H, W, C) in [0, 1] (`RANGE`); z is (N, d).
+Images are (N, H, W, C) in [0, 1]; z is (N, d).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff import grad
-from ..core import Tensor, no_grad, tensor
+from ..core import Tensor, no_grad
+from ..device import Array
 from ..errors import UsageError
-from ..nn import Linear, Module, Sequential, in_chunks
+from ..nn import Module, dense, in_chunks
 from ..nn.init import Rng
-from ..ops import exp, mean, relu, reshape, sigmoid, split
+from ..ops import exp, mean, relu, sigmoid, split
 from ..optim import LBFGS, SGD, Adagrad, Adam, Optimizer, RMSProp
 from ..prob import bernoulli_log_density, gaussian_log_density, kl_to_standard_normal
+from . import config
+from .config import COUNT, POSITIVE, one_of, option
+from .model import Inputs, Model, Setup
 
-RANGE = (0.0, 1.0)
 OBSERVATIONS = ("gaussian", "bernoulli")
 
 
@@ -64,9 +67,7 @@ def reparameterise(mu: Tensor, log_var: Tensor, eps: Any) -> Tensor:
     return mu + exp(log_var * 0.5) * eps
 
 
-def log_likelihood_given_z(
-    x: Tensor, logits: Tensor, *, observation: str = "gaussian", s: float = 0.1
-) -> Tensor:
+def log_likelihood_given_z(x: Tensor, logits: Tensor, *, observation: str, s: float) -> Tensor:
     """log p(x|z) per image, (N,), in nats; s is the Gaussian's standard deviation."""
     if observation == "bernoulli":
         return bernoulli_log_density(x, logits)
@@ -83,8 +84,8 @@ def negative_elbo(
     x: Tensor,
     eps: Any,
     *,
-    observation: str = "gaussian",
-    s: float = 0.1,
+    observation: str,
+    s: float,
 ) -> Terms:
     """-L(x) on a batch x (N, H, W, C) with the noise ε (N, d), and its terms."""
     mu, log_var = posterior(encoder, x)
@@ -94,83 +95,10 @@ def negative_elbo(
     return Terms(reconstruction + KL, reconstruction, KL)
 
 
-@dataclass
-class VAE:
-    """Both networks and their optimiser; `step` is one step on a batch."""
-
-    encoder: Module
-    decoder: Module
-    opt: Optimizer
-    latent: int
-    observation: str = "gaussian"
-    s: float = 0.1
-
-    @property
-    def device(self) -> str:
-        """Where the networks are: "cpu" or "cuda"."""
-        return self.opt.params[0].device
-
-    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
-        """One step on images x (N, H, W, C) in [0, 1], with fresh noise; of LBFGS, one search
-        with the noise of a fixed seed."""
-        if isinstance(self.opt, LBFGS):
-            self.opt.minimise(lambda: self.terms(x, np.random.default_rng(0)).loss)
-            with no_grad():
-                return self.terms(x, np.random.default_rng(0))._asdict()
-        terms = self.terms(x, rng)
-        self.opt.step(grad(terms.loss, self.opt.params))
-        return terms._asdict()
-
-    def terms(self, x: Any, rng: Rng) -> Terms:
-        """-L and its terms on images x, with fresh noise."""
-        eps = self.tensor(rng.standard_normal((len(x), self.latent)))
-        return negative_elbo(
-            self.encoder,
-            self.decoder,
-            self.tensor(x),
-            eps,
-            observation=self.observation,
-            s=self.s,
-        )
-
-    def tensor(self, array: Any) -> Tensor:
-        """The array where the networks are, and of their dtype."""
-        return tensor(array, dtype=self.opt.params[0].dtype, device=self.device)
-
-    def networks(self) -> dict[str, Module]:
-        """The networks by name."""
-        return {"encoder": self.encoder, "decoder": self.decoder}
-
-    def parts(self) -> dict[str, Module | Optimizer]:
-        """What a checkpoint holds, by name."""
-        return {**self.networks(), "opt": self.opt}
-
-    def encode(self, x: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
-        """The posterior's means μ of images x in [0, 1]: (N, d)."""
-        return in_chunks(lambda part: posterior(self.encoder, self.tensor(part))[0], x, chunk)
-
-    def decode(self, z: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
-        """The mean images x̂ in [0, 1] of latent points z (N, d): (N, H, W, C)."""
-        return in_chunks(lambda part: sigmoid(self.decoder(self.tensor(part))), z, chunk)
-
-    def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
-        """Mean images of n points drawn from the prior."""
-        return self.decode(rng.standard_normal((n, self.latent)))
-
-
 def mlp(shape: tuple[int, ...], latent: int, rng: Rng) -> tuple[Module, Module]:
     """(encoder, decoder) for images of `shape`: 784-512-256-2d and d-256-512-784, ReLU."""
-    size = math.prod(shape)
-    encoder = Sequential(
-        lambda x: reshape(x, -1, size),
-        *(Linear(size, 512, rng=rng), relu, Linear(512, 256, rng=rng), relu),
-        Linear(256, 2 * latent, rng=rng),
-    )
-    decoder = Sequential(
-        *(Linear(latent, 256, rng=rng), relu, Linear(256, 512, rng=rng), relu),
-        Linear(512, size, rng=rng),
-        lambda x: reshape(x, -1, *shape),
-    )
+    encoder = dense(shape, 512, 256, 2 * latent, activation=relu, rng=rng)
+    decoder = dense(latent, 256, 512, shape, activation=relu, rng=rng)
     return encoder, decoder
 
 
@@ -185,30 +113,68 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor], float | None], Optimizer]] = {
 }
 
 
-def build(config: Mapping[str, Any], rng: Rng) -> VAE:
-    """A VAE ready to train.
+@dataclass(frozen=True, kw_only=True)
+class Config(config.Config):
+    latent: int = option(2, COUNT, "dimensions of z")
+    observation: str = option("gaussian", one_of(OBSERVATIONS), "p(x|z)")
+    s: float = option(0.1, POSITIVE, "standard deviation of the Gaussian p(x|z)")
+    optimizer: str = option("adam", one_of(OPTIMIZERS), "the method")
+    lr: float | None = option(None, POSITIVE, "learning rate; unless given, the optimiser's own")
 
-    config: "shape" (H, W, C) of the images, "latent" (d), "observation", "s", "optimizer" (a name
-    in OPTIMIZERS), "lr" (None for the optimiser's own), "device".
-    Raises UsageError for an unknown name or a number out of range.
-    """
-    if config["optimizer"] not in OPTIMIZERS:
-        raise UsageError(f"vae: wanted one of {', '.join(OPTIMIZERS)}, got {config['optimizer']!r}")
-    if config["observation"] not in OBSERVATIONS:
-        raise UsageError(
-            f"vae: wanted one of {', '.join(OBSERVATIONS)}, got {config['observation']!r}"
-        )
-    if not config["latent"] >= 1 or not config["s"] > 0:
-        raise UsageError(
-            f"vae: wanted latent >= 1 and s > 0, got {config['latent']} and {config['s']}"
-        )
-    search = config["optimizer"] == "lbfgs"  # compares values that float32 cannot tell apart
-    if search and config["lr"] is not None:
-        raise UsageError(f"vae: lbfgs finds its own step, wanted no lr, got {config['lr']}")
-    encoder, decoder = (
-        network.astype(np.float64 if search else np.float32).to(config["device"])
-        for network in mlp(tuple(config["shape"]), config["latent"], rng)
-    )
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.optimizer == "lbfgs" and self.lr is not None:
+            raise UsageError(f"vae: lbfgs finds its own step, wanted no lr, got {self.lr}")
+
+
+@dataclass
+class VAE(Model):
+    """Both networks and their optimiser; `update` is one step on a batch."""
+
+    encoder: Module
+    decoder: Module
+    opt: Optimizer
+    config: Any = Config()
+    RANGE = (0.0, 1.0)
+    PANELS = (("nats per image", ("loss", "reconstruction")), ("nats per image", ("KL",)))
+
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """The images, and ε (N, d)."""
+        return {"x": x, "eps": rng.standard_normal((len(x), self.config.latent))}
+
+    def update(self, x: Array, eps: Array) -> dict[str, Tensor]:
+        """One step on images x (N, H, W, C) in [0, 1]; of LBFGS, one search."""
+        if isinstance(self.opt, LBFGS):
+            self.opt.minimise(lambda: self.terms(x, eps).loss)
+            with no_grad():
+                return self.terms(x, eps)._asdict()
+        terms = self.terms(x, eps)
+        self.opt.step(grad(terms.loss, self.opt.params))
+        return terms._asdict()
+
+    def terms(self, x: Array, eps: Array) -> Terms:
+        """-L and its terms on images x with the noise ε."""
+        observation, s = self.config.observation, self.config.s
+        x, eps = self.tensor(x), self.tensor(eps)
+        return negative_elbo(self.encoder, self.decoder, x, eps, observation=observation, s=s)
+
+    def encode(self, x: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
+        """The posterior's means μ of images x in [0, 1]: (N, d)."""
+        return in_chunks(lambda part: posterior(self.encoder, self.tensor(part))[0], x, chunk)
+
+    def decode(self, z: Any, *, chunk: int = 1000) -> np.ndarray[Any, Any]:
+        """The mean images x̂ in [0, 1] of latent points z (N, d): (N, H, W, C)."""
+        return in_chunks(lambda part: sigmoid(self.decoder(self.tensor(part))), z, chunk)
+
+    def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
+        """Mean images of n points drawn from the prior."""
+        return self.decode(rng.standard_normal((n, self.config.latent)))
+
+
+def build(config: Config, setup: Setup, rng: Rng) -> VAE:
+    """A VAE ready to train. LBFGS compares values that float32 cannot tell apart: in float64."""
+    if config.optimizer == "lbfgs":
+        setup = replace(setup, dtype=np.float64)
+    encoder, decoder = setup.place(*mlp(setup.shape, config.latent, rng))
     params = [*encoder.parameters(), *decoder.parameters()]
-    opt = OPTIMIZERS[config["optimizer"]](params, config["lr"])
-    return VAE(encoder, decoder, opt, config["latent"], config["observation"], config["s"])
+    return VAE(encoder, decoder, OPTIMIZERS[config.optimizer](params, config.lr), config)

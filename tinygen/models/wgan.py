@@ -21,33 +21,28 @@ and G descends what the maximum gives, by -E_z[∇ D(G(z))] (theorem 3). Algorit
 with RMSProp for both, α = 5·10⁻⁵, c = 0.01, n_critic = 5, m = 64. K being unknown, the numbers of
 two runs compare only if the critic and c are the same, and never with those of `wgan_gp.py`.
 
-Images are (N, H, W, C) in [-1, 1] (`RANGE`), as G ends in tanh; z is (N, 100).
+Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..autodiff import grad
-from ..core import Tensor, no_grad, tensor
-from ..device import xp
-from ..errors import UsageError
-from ..nn import Linear, Module, Sequential
-from ..nn.init import Rng, he
-from ..ops import leaky_relu, mean, relu, reshape, split, tanh
+from ..core import Tensor
+from ..device import Array, xp
+from ..nn import Module, dense
+from ..nn.init import Rng, fan_in_uniform, he
+from ..ops import leaky_relu, mean, relu, split, tanh
 from ..optim import RMSProp
-from .dcgan import LATENT, dcgan
-from .gan import RANGE as RANGE
-from .gan import Players
-
-
-def fake(G: Module, z: Tensor) -> Tensor:
-    """x̃ = G(z), a constant while D learns."""
-    with no_grad():
-        return G(z, train="frozen")
+from . import config
+from .config import COUNT, POSITIVE, one_of, option
+from .dcgan import dcgan
+from .model import Inputs, Setup
+from .players import LATENT, Players, fake, noise
 
 
 def gap(D: Module, x: Tensor, x_fake: Tensor) -> Tensor:
@@ -67,66 +62,11 @@ def clip_weights(D: Module, c: float) -> None:
         p.writes[0] += 1  # as an optimiser's step: grad refuses graphs recorded before
 
 
-@dataclass
-class Wasserstein(Players):
-    """Algorithm 1 but for the critic's step, which keeps D Lipschitz one way or the other."""
-
-    n_critic: int = 5
-
-    def __post_init__(self) -> None:
-        if not self.n_critic >= 1:
-            raise UsageError(f"wgan: wanted n_critic >= 1, got {self.n_critic}")
-
-    def step(self, x: Any, rng: Rng) -> dict[str, Tensor]:
-        """n_critic steps of D, each on its own part of the images x (n_critic · m, H, W, C) in
-        [-1, 1], then one of G; the numbers are those of D's last step and of G's."""
-        batches = split(tensor(x, device=self.device), self.n_critic)
-        for batch in batches:
-            terms = self.critic_step(batch, rng)
-        loss_G = generator_loss(self.D, self.G, self.noise(len(batch), rng))
-        self.opt_G.step(grad(loss_G, self.opt_G.params))
-        return {**terms, "loss_G": loss_G}
-
-    def critic_step(self, x: Tensor, rng: Rng) -> dict[str, Tensor]:
-        """One step of D on images x, with fresh noise."""
-        raise NotImplementedError
-
-
-@dataclass
-class WGAN(Wasserstein):
-    """D's weights stay in [-c, c]."""
-
-    c: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.c > 0:
-            raise UsageError(f"wgan: wanted a limit c > 0 of the weights, got {self.c}")
-        clip_weights(self.D, self.c)
-
-    def critic_step(self, x: Tensor, rng: Rng) -> dict[str, Tensor]:
-        KW = gap(self.D, x, fake(self.G, self.noise(len(x), rng)))
-        self.opt_D.step(grad(-KW, self.opt_D.params))
-        clip_weights(self.D, self.c)
-        return {"loss_D": -KW, "KW": KW}
-
-
 def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
     """G 100-256-512-784 (ReLU, tanh) and D 784-512-256-1 (leaky ReLU, slope 0.2), no norm."""
-    size = math.prod(shape)
-    how: dict[str, Any] = {"init": he, "rng": rng}
-    G = Sequential(
-        *(Linear(LATENT, 256, **how), relu),
-        *(Linear(256, 512, **how), relu),
-        *(Linear(512, size, rng=rng), tanh),
-        lambda x: reshape(x, -1, *shape),
-    )
-    D = Sequential(
-        lambda x: reshape(x, -1, size),
-        *(Linear(size, 512, **how), lambda x: leaky_relu(x, slope=0.2)),
-        *(Linear(512, 256, **how), lambda x: leaky_relu(x, slope=0.2)),
-        Linear(256, 1, rng=rng),
-    )
+    begin: dict[str, Any] = {"init": he, "init_last": fan_in_uniform, "rng": rng}
+    G = dense(LATENT, 256, 512, shape, activation=relu, last=tanh, **begin)
+    D = dense(shape, 512, 256, 1, activation=lambda x: leaky_relu(x, slope=0.2), **begin)
     return G, D
 
 
@@ -138,21 +78,71 @@ def conv(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
 NETWORKS = {"mlp": mlp, "conv": conv}
 
 
-def networks(config: Mapping[str, Any], rng: Rng) -> tuple[Module, Module]:
-    """(G, D) of config's "arch", "shape" and "device". Raises UsageError for an unknown arch."""
-    arch = config["arch"]
-    if arch not in NETWORKS:
-        raise UsageError(f"wgan: wanted arch {' or '.join(NETWORKS)}, got {arch!r}")
-    G, D = (n.to(config["device"]) for n in NETWORKS[arch](tuple(config["shape"]), rng))
-    return G, D
+@dataclass(frozen=True, kw_only=True)
+class Config(config.Config):
+    arch: str = option("mlp", one_of(NETWORKS), "the networks")
+    lr: float = option(2e-4, POSITIVE, "RMSProp's learning rate; the paper's is 5e-5")
+    n_critic: int = option(5, COUNT, "steps of D for each of G")
+    clip: float = option(0.01, POSITIVE, "c, the limit of D's weights")
 
 
-def build(config: Mapping[str, Any], rng: Rng) -> WGAN:
-    """A WGAN ready to train, with RMSProp for both players.
+@dataclass
+class Wasserstein(Players):
+    """Algorithm 1 but for the critic's step, which keeps D Lipschitz one way or the other."""
 
-    config: "arch" ("mlp" or "conv"), "shape" (H, W, C) of the images, "n_critic", "clip" (c),
-    "lr" (None for the paper's 5e-5), "device". Raises UsageError for what is out of range.
-    """
-    G, D = networks(config, rng)
-    opt_G, opt_D = (RMSProp(n.parameters(), lr=config["lr"] or 5e-5) for n in (G, D))
-    return WGAN(G, D, opt_G, opt_D, n_critic=config["n_critic"], c=config["clip"])
+    config: Any
+
+    @property
+    def batches(self) -> int:
+        """One for each step of D."""
+        return int(self.config.n_critic)
+
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """The images x (n_critic · m, H, W, C); for each step of D its numbers, stacked; then
+        noise z_G (m, 100) for G's."""
+        m = len(x) // self.batches
+        steps = [self.draw_critic(m, rng) for _ in range(self.batches)]
+        stacked = {name: np.stack([step[name] for step in steps]) for name in steps[0]}
+        return {"x": x, **stacked, "z_G": noise(m, rng)}
+
+    def update(self, x: Array, z_G: Array, **stacked: Any) -> dict[str, Tensor]:
+        """n_critic steps of D, each on its own part of the images, then one of G. The numbers
+        are those of D's last step and of G's."""
+        for i, batch in enumerate(split(self.tensor(x), self.batches)):
+            own = {name: self.tensor(numbers[i]) for name, numbers in stacked.items()}
+            terms = self.update_critic(batch, **own)
+        loss_G = generator_loss(self.D, self.G, self.tensor(z_G))
+        self.opt_G.step(grad(loss_G, self.opt_G.params))
+        return {**terms, "loss_G": loss_G}
+
+    def draw_critic(self, m: int, rng: Rng) -> Inputs:
+        """What one step of D takes beside m images: noise z_D (m, 100)."""
+        return {"z_D": noise(m, rng)}
+
+    def update_critic(self, *args: Any, **numbers: Any) -> dict[str, Tensor]:
+        """One step of D on images x."""
+        raise NotImplementedError
+
+
+@dataclass
+class WGAN(Wasserstein):
+    """D's weights stay in [-c, c]."""
+
+    config: Config = Config()
+    PANELS = (("estimate of K · W(P_r, P_g), K unknown", ("KW",)),)
+
+    def __post_init__(self) -> None:
+        clip_weights(self.D, self.config.clip)
+
+    def update_critic(self, x: Tensor, z_D: Tensor) -> dict[str, Tensor]:
+        KW = gap(self.D, x, fake(self.G, z_D))
+        self.opt_D.step(grad(-KW, self.opt_D.params))
+        clip_weights(self.D, self.config.clip)
+        return {"loss_D": -KW, "KW": KW}
+
+
+def build(config: Config, setup: Setup, rng: Rng) -> WGAN:
+    """A WGAN ready to train, with RMSProp for both players."""
+    G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
+    opt_G, opt_D = (RMSProp(n.parameters(), lr=config.lr) for n in (G, D))
+    return WGAN(G, D, opt_G, opt_D, config)

@@ -20,9 +20,8 @@ has no derivative; `norm` is 0 there, with gradient 0, one of its subgradients.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..autodiff import grad
 from ..core import Tensor, tensor
@@ -31,11 +30,11 @@ from ..nn import BatchNorm, Module
 from ..nn.init import Rng
 from ..ops import mean, norm, reshape, sum
 from ..optim import Adam
-from . import wgan
-from .wgan import RANGE as RANGE
-from .wgan import Wasserstein, fake, gap, networks
-
-LIPSCHITZ = ("gp", "clip")
+from . import config
+from .config import COUNT, NOT_NEGATIVE, POSITIVE, one_of, option
+from .model import Inputs, Setup
+from .players import fake
+from .wgan import NETWORKS, Wasserstein, gap
 
 
 class Terms(NamedTuple):
@@ -61,65 +60,55 @@ def penalty(D: Module, x_hat: Tensor) -> Tensor:
     return mean((norm(g, axis=tuple(range(1, g.ndim))) - 1.0) ** 2)
 
 
-def critic_loss(D: Module, x: Tensor, x_fake: Tensor, eps: Tensor, *, lam: float = 10.0) -> Terms:
+def critic_loss(D: Module, x: Tensor, x_fake: Tensor, eps: Tensor, *, lam: float) -> Terms:
     """L, equation 3 on a batch, and its terms."""
     W = gap(D, x, x_fake)
     gp = penalty(D, interpolate(x, x_fake, eps))
     return Terms(lam * gp - W, W, gp)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Config(config.Config):
+    arch: str = option("mlp", one_of(NETWORKS), "the networks")
+    lr: float = option(1e-3, POSITIVE, "Adam's learning rate; the paper's is 1e-4")
+    n_critic: int = option(5, COUNT, "steps of D for each of G")
+    penalty: float = option(10.0, NOT_NEGATIVE, "λ, what a gradient costs whose norm is not 1")
+
+
 @dataclass
 class WGANGP(Wasserstein):
     """D pays λ for gradients whose norm is not 1."""
 
-    lam: float = 10.0
+    config: Config = Config()
+    PANELS = (
+        ("estimate of W(P_r, P_g)", ("W",)),
+        ("mean (‖∇D(x̂)‖ - 1)²", ("penalty",)),
+    )
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.lam >= 0:
-            raise UsageError(f"wgan_gp: wanted a penalty λ >= 0, got {self.lam}")
         refuse_batch_norm(self.D)
 
-    def critic_step(self, x: Tensor, rng: Rng) -> dict[str, Tensor]:
-        x_fake = fake(self.G, self.noise(len(x), rng))
-        eps = tensor(rng.random(len(x)), device=self.device)
-        terms = critic_loss(self.D, x, x_fake, eps, lam=self.lam)
+    def draw_critic(self, m: int, rng: Rng) -> Inputs:
+        """Noise z_D (m, 100) and ε (m,)."""
+        return {**super().draw_critic(m, rng), "eps": rng.random(m)}
+
+    def update_critic(self, x: Tensor, z_D: Tensor, eps: Tensor) -> dict[str, Tensor]:
+        terms = critic_loss(self.D, x, fake(self.G, z_D), eps, lam=self.config.penalty)
         self.opt_D.step(grad(terms.loss, self.opt_D.params))
         return {"loss_D": terms.loss, "W": terms.W, "penalty": terms.penalty}
 
 
 def refuse_batch_norm(D: Module) -> None:
     """Raises UsageError if batch norm is anywhere in D."""
-    if any(isinstance(m, BatchNorm) for m in _modules(D)):
+    if any(isinstance(m, BatchNorm) for m in D.modules()):
         raise UsageError(
             "wgan_gp: wanted a critic without batch norm, whose output for a sample depends on the "
             "others, so that no sample has a gradient of its own; layer norm may take its place"
         )
 
 
-def _modules(part: Any) -> Iterator[Module]:
-    """All Modules in `part`, itself among them, also those in lists and dicts."""
-    if isinstance(part, Module):
-        yield part
-        part = vars(part)
-    if isinstance(part, (dict, list, tuple)):
-        for inner in part.values() if isinstance(part, dict) else part:
-            yield from _modules(inner)
-
-
-def build(config: Mapping[str, Any], rng: Rng) -> Wasserstein:
-    """What config's "lipschitz" says: "gp", a WGAN-GP with Adam for both players, or "clip", the
-    WGAN that `wgan.build` makes, of the same networks.
-
-    config: as `wgan.build`'s, with "penalty" (λ), and "lr" (None for the paper's).
-    Raises UsageError for what is unknown or out of range.
-    """
-    if config["lipschitz"] == "clip":
-        return wgan.build(config, rng)
-    if config["lipschitz"] != "gp":
-        wanted = " or ".join(LIPSCHITZ)
-        raise UsageError(f"wgan_gp: wanted lipschitz {wanted}, got {config['lipschitz']!r}")
-    G, D = networks(config, rng)
-    how: dict[str, Any] = {"lr": config["lr"] or 1e-4, "betas": (0.0, 0.9)}
-    opt_G, opt_D = (Adam(n.parameters(), **how) for n in (G, D))
-    return WGANGP(G, D, opt_G, opt_D, n_critic=config["n_critic"], lam=config["penalty"])
+def build(config: Config, setup: Setup, rng: Rng) -> WGANGP:
+    """A WGAN-GP ready to train, of `wgan.py`'s networks, with Adam for both players."""
+    G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
+    opt_G, opt_D = (Adam(n.parameters(), lr=config.lr, betas=(0.0, 0.9)) for n in (G, D))
+    return WGANGP(G, D, opt_G, opt_D, config)

@@ -1,6 +1,7 @@
 """Floor 3: layers that hold parameters. `init` says how these begin."""
 
 from . import init
+from .dense import dense
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
 from .module import Module, Sequential, in_chunks
 
@@ -12,6 +13,7 @@ __all__ = [
     "Linear",
     "Module",
     "Sequential",
+    "dense",
     "in_chunks",
     "init",
 ]

@@ -56,6 +56,11 @@ class Module:
             t.data[...] = xp(t.data).asarray(state[name])
             t.writes[0] += 1
 
+    def modules(self) -> Iterator[Module]:
+        """This Module and all below it, also those in lists and dicts."""
+        yield self
+        yield from _modules(vars(self))
+
     def to(self, device: str) -> Module:
         """Moves all parameters and buffers; returns self."""
         for _, t in self._named():
@@ -88,6 +93,14 @@ def _walk(values: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
             else:
                 inner = value if isinstance(value, dict) else dict(enumerate(value))
             yield from ((f"{name}.{path}", t) for path, t in _walk(inner))
+
+
+def _modules(value: Any) -> Iterator[Module]:
+    if isinstance(value, Module):
+        yield from value.modules()
+    elif isinstance(value, (dict, list, tuple)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _modules(inner)
 
 
 class Sequential(Module):

@@ -1,5 +1,6 @@
 """Floor 5: what a training run needs besides the model.
 
+training    the part of an example that is the same in all
 options     the flags that every example has, and errors in one line
 run         the run folder: config.json, metrics.csv, samples/, curves.png, checkpoint.safetensors
 checkpoint  everything that the next step depends on, in one file
@@ -8,34 +9,22 @@ loop        epochs and batches, the progress bar, Ctrl-C
 
 from ..errors import UsageError
 from .loop import Interrupted, TrainingError, fit
-from .options import (
-    Options,
-    Parser,
-    fraction,
-    natural,
-    parse,
-    parser,
-    positive,
-    positive_float,
-    report_errors,
-    start,
-)
+from .options import Options, Parser, argument, parser, report_errors
 from .run import Run
+from .training import Training, load_model, prepare
 
 __all__ = [
     "Interrupted",
     "Options",
     "Parser",
     "Run",
+    "Training",
     "TrainingError",
     "UsageError",
+    "argument",
     "fit",
-    "fraction",
-    "natural",
-    "parse",
+    "load_model",
     "parser",
-    "positive",
-    "positive_float",
+    "prepare",
     "report_errors",
-    "start",
 ]

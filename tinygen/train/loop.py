@@ -51,7 +51,8 @@ def fit(
     step        trains on the examples whose indices are chosen, (batch,); returns named scalars,
                 written to metrics.csv every LOG_EVERY steps (or each epoch)
     count       of all examples; each epoch takes them in a new order, whole batches only
-    each_epoch  called with the number of the epoch just finished, after its checkpoint
+    each_epoch  called with the number of the epoch just finished, after its checkpoint; on going
+                on from one at an epoch's end, once more for that epoch
     Ctrl-C ends the step under way, saves, and raises Interrupted; a second one stops at once.
     """
     per_epoch = count // batch
@@ -61,6 +62,8 @@ def fit(
     saved = run.checkpoint.exists()
     at = load_checkpoint(run.checkpoint, parts, rng) if saved else Position()
     run.cut_metrics(at.step)
+    if saved and at.epoch and not at.batch:  # what a kill right after the checkpoint left undrawn
+        each_epoch(at.epoch)
     started = time.perf_counter() - at.seconds
     with (
         _bar(epochs * per_epoch, at.step) as bar,

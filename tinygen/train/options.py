@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
-from .. import data
+from .. import data, models
 from ..cpu import threads
 from ..device import DeviceError, check_device
 from ..errors import FileError, UsageError
-from ..version import __version__
-from ..weights import write_json
-from .checkpoint import read_position
+from ..models.config import COUNT, NATURAL, SWITCH, Config, Values
 from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
@@ -32,41 +31,16 @@ FREE_ON_RESUME = ("epochs", "device", "out", "resume")
 Options = argparse.Namespace
 
 
-def positive(text: str) -> int:
-    """An argparse type: an integer >= 1."""
-    value = int(text) if text.lstrip("-").isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"wanted a whole number >= 1, got {text!r}")
-    return value
+def argument(values: Values) -> Callable[[str], Any]:
+    """An argparse type for these values."""
 
+    def parse(text: str) -> Any:
+        try:
+            return values.parse(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-def natural(text: str) -> int:
-    """An argparse type: an integer >= 0."""
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"wanted a whole number >= 0, got {text!r}")
-    return int(text)
-
-
-def positive_float(text: str) -> float:
-    """An argparse type: a number > 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"wanted a number > 0, got {text!r}")
-    return value
-
-
-def fraction(text: str) -> float:
-    """An argparse type: a number from 0 to below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"wanted a number >= 0 and < 1, got {text!r}")
-    return value
+    return parse
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -76,13 +50,19 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
 class Parser(argparse.ArgumentParser):
     """argparse, with errors in one line."""
 
+    configs: tuple[type[Config], ...] = ()  # of the models that it has the options of
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (--help shows all flags)\n")
 
 
-def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
-    """A parser with the common flags; the example adds its own. out: the default run folder."""
+def parser(description: str, *modules: ModuleType, out: str, epochs: int, batch: int) -> Parser:
+    """A parser with the common flags and those of the models' Configs; the example adds its own.
+
+    out: the default run folder.
+    """
     p = Parser(description=description, formatter_class=_Help, allow_abbrev=False)
+    p.configs = tuple(module.Config for module in modules)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute")
     p.add_argument(
         "--data",
@@ -90,8 +70,9 @@ def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
         metavar="auto|mnist|fashion|cifar10|strokes|PATH",
         help="auto: MNIST if it is found or can be downloaded, else the built-in strokes",
     )
-    p.add_argument("--epochs", type=positive, default=epochs, help="passes through the images")
-    p.add_argument("--batch", type=positive, default=batch, help="images a step")
+    count, natural = argument(COUNT), argument(NATURAL)
+    p.add_argument("--epochs", type=count, default=epochs, help="passes through the images")
+    p.add_argument("--batch", type=count, default=batch, help="images a step")
     p.add_argument("--seed", type=natural, default=0, help="of weights, noise and order")
     p.add_argument(
         "--out",
@@ -100,17 +81,46 @@ def parser(description: str, *, out: str, epochs: int, batch: int) -> Parser:
         help="run folder; unless given, -2, -3 … is added if there is one",
     )
     p.add_argument("--resume", action="store_true", help="go on where the run in --out stopped")
+    for name in dict.fromkeys(name for config in p.configs for name in _names(config)):
+        _add_option(p, name, [config for config in p.configs if name in _names(config)])
     return p
 
 
-def parse(
-    p: Parser, argv: list[str] | None = None, *, model: str, free: Sequence[str] = ()
-) -> Options:
-    """The options: defaults, then (with --resume) the run's own, then what the user typed.
+def _names(config: type[Config]) -> list[str]:
+    return [f.name for f in fields(config)]
 
-    `out` comes back as the folder to use, `model` as given. free: flags of the example that may be
-    given anew on resuming, as they change nothing in training. Raises UsageError, DeviceError or
-    OSError.
+
+def _add_option(p: Parser, name: str, configs: list[type[Config]]) -> None:
+    """The flag of an option. Where several models have it, each keeps its own default."""
+    options: list[Field[Any]] = [next(f for f in fields(c) if f.name == name) for c in configs]
+    first, flag = options[0], f"--{name.replace('_', '-')}"
+    values, help = first.metadata["values"], first.metadata["help"]
+    if values is SWITCH:
+        p.add_argument(flag, action="store_true", help=help)
+        return
+    default = first.default
+    if len({f.default for f in options}) > 1:
+        usual = (f"{f.default} for {c.model()}" for f, c in zip(options, configs, strict=True))
+        default, help = None, f"{help.partition(';')[0]}; {', '.join(usual)}"
+    how: dict[str, Any] = {"choices": values.choices} if values.choices else {}
+    if first.metadata["several"]:
+        how["nargs"] = "+"
+    p.add_argument(flag, type=argument(values), default=default, help=help, **how)
+
+
+def parse(
+    p: Parser,
+    argv: list[str] | None = None,
+    *,
+    model: Callable[[Options], str] | None = None,
+    free: Sequence[str] = (),
+) -> tuple[Options, Config]:
+    """The options: defaults, then (with --resume) the run's own, then what the user typed; and
+    the model's among them.
+
+    `out` comes back as the folder to use. model: which of the parser's models these options ask
+    for, if it has several. free: flags of the example that may be given anew on resuming, as they
+    change nothing in training. Raises UsageError, DeviceError or OSError.
     """
     argv = sys.argv[1:] if argv is None else argv
     options = p.parse_args(argv)
@@ -119,7 +129,7 @@ def parse(
         raise UsageError("--out: wanted a folder, got ''")
     if options.resume:
         folder = Path(options.out) if "out" in given else newest_run(options.out)
-        options = _resumed(p, argv, given, Run.open(folder), model, free)
+        options = _resumed(p, argv, given, Run.open(folder), free)
         options.out = str(folder)
     elif "out" not in given:
         options.out = str(free_folder(options.out))
@@ -127,8 +137,21 @@ def parse(
     threads.count()  # a wrong TINYGEN_THREADS is told now, before there is a run folder
     if options.data not in data.NAMES and Path(options.data).exists():
         options.data = str(Path(options.data).absolute())  # to resume from another folder
-    options.model = model
-    return options
+    options.model = model(options) if model else p.configs[0].model()
+    return options, _config(p, options, given)
+
+
+def _config(p: Parser, options: Options, given: dict[str, Any]) -> Config:
+    """The options of the model that was chosen, with its own defaults."""
+    config: type[Config] = models.named(options.model).Config
+    for other in p.configs:
+        for name in given.keys() & (set(_names(other)) - set(_names(config))):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag}: an option of {other.model()}, this is {options.model}")
+    for f in fields(config):
+        if getattr(options, f.name) is None and f.default is not MISSING:
+            setattr(options, f.name, f.default)
+    return config.of(vars(options))
 
 
 def _typed(p: Parser, argv: list[str]) -> dict[str, Any]:
@@ -140,10 +163,10 @@ def _typed(p: Parser, argv: list[str]) -> dict[str, Any]:
 
 
 def _resumed(
-    p: Parser, argv: list[str], given: dict[str, Any], run: Run, model: str, free: Sequence[str]
+    p: Parser, argv: list[str], given: dict[str, Any], run: Run, free: Sequence[str]
 ) -> Options:
     """The options that the run was made with, and those that may be given anew."""
-    if run.config.get("model") != model:
+    if run.config.get("model") not in [config.model() for config in p.configs]:
         raise UsageError(f"--resume: {run.folder} is a run of {run.config.get('model')!r}")
     names = [n for n in vars(p.parse_args([])) if n not in ("out", "resume")]
     missing = [name for name in names if name not in run.config]
@@ -165,35 +188,9 @@ def _flag(name: str, value: Any) -> list[str]:
     if value is None or value is False:
         return []
     flag = f"--{name.replace('_', '-')}"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [flag, *map(str, value)]
     return [flag] if value is True else [f"{flag}={value}"]
-
-
-def start(options: Options, dataset: data.Dataset) -> Run:
-    """The run folder of these options: opened with --resume, else created.
-
-    config.json gets the flags, the data found and its images' (H, W, C): what builds it again.
-    Raises UsageError if a batch is more than all images, or on resuming with other images than
-    the run began with (as when --data auto found MNIST then, and not now) or for fewer epochs
-    than it has finished.
-    """
-    if options.batch > len(dataset):
-        raise UsageError(f"wanted a batch of at most {len(dataset)} images, got {options.batch}")
-    own = {k: v for k, v in vars(options).items() if k not in ("out", "resume")}
-    shape = list(dataset.images.shape[1:])
-    found = {"images": dataset.name, "count": len(dataset), "shape": shape}
-    if not options.resume:
-        return Run.create(options.out, {"tinygen": __version__, **found, **own})
-    run = Run.open(options.out)
-    began = {name: run.config.get(name) for name in found}
-    if began != found:
-        raise UsageError(f"--resume: {run.folder} began with {began}, this would be {found}")
-    if run.checkpoint.exists() and (done := read_position(run.checkpoint).epoch) > options.epochs:
-        raise UsageError(f"--epochs {options.epochs}: {run.folder} has finished {done} already")
-    run.config.update(own)
-    write_json(run.folder / "config.json", run.config)
-    return run
 
 
 def report_errors(main: Callable[[], Any], name: str | None = None) -> None:

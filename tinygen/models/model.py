@@ -1,0 +1,91 @@
+"""What every model has, whatever its paper: networks, optimisers, and a step in two halves.
+
+    inputs = model.draw(x, labels, rng)    every random number of a step, by name: arrays
+    numbers = model.update(**inputs)       the step: a function of these and of the model's state
+
+So all randomness is an argument: a test gives the noise it wants, a benchmark gives the same to
+every framework, and no generator is read inside a step. `step` does both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core import Tensor, tensor
+from ..device import Array
+from ..nn import Module
+from ..nn.init import Rng
+from ..optim import Optimizer
+
+Inputs = dict[str, Array]
+Panel = tuple[str, tuple[str, ...]]  # of the curves: the axis's label, names of numbers
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a model is built for: the images, and where and how precisely it computes.
+
+    shape (H, W, C) and classes are the data's; device is "cpu" or "cuda"; dtype float32 or float64.
+    """
+
+    shape: tuple[int, int, int]
+    classes: int = 0
+    device: str = "cpu"
+    dtype: Any = np.float32
+
+    def place(self, *networks: Module) -> tuple[Module, ...]:
+        """The networks there, before their optimisers are made."""
+        return tuple(network.astype(self.dtype).to(self.device) for network in networks)
+
+
+@dataclass
+class Model:
+    """Networks and optimisers are its fields. A subclass writes `draw`, `update` and `sample`."""
+
+    RANGE: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # of the images' pixels
+    BINARY: ClassVar[bool] = False  # whether they are drawn as zeros and ones from grey pixels
+    LABELS: ClassVar[bool] = False  # whether it needs the images' labels
+    PANELS: ClassVar[tuple[Panel, ...]] = ()  # of its curves: numbers that `update` gives
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        """What its curves show."""
+        return self.PANELS
+
+    @property
+    def batches(self) -> int:
+        """How many batches one step takes."""
+        return 1
+
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """What `update` takes, for images x (N, H, W, C) in RANGE and labels (N,) or None."""
+        raise NotImplementedError
+
+    def update(self, *args: Any, **inputs: Any) -> dict[str, Tensor]:
+        """One step of all players on what `draw` gave: losses and other scalars worth a curve."""
+        raise NotImplementedError
+
+    def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
+        """n images in RANGE, (n, H, W, C)."""
+        raise NotImplementedError
+
+    def step(self, x: Array, rng: Rng, labels: Any = None) -> dict[str, Tensor]:
+        """`draw`, then `update`."""
+        return self.update(**self.draw(x, labels, rng))
+
+    def networks(self) -> dict[str, Module]:
+        """The networks by name."""
+        return {name: part for name, part in self.parts().items() if isinstance(part, Module)}
+
+    def parts(self) -> dict[str, Module | Optimizer]:
+        """What a checkpoint holds, by name: networks and optimisers."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {n: part for n, part in values.items() if isinstance(part, Module | Optimizer)}
+
+    def tensor(self, array: Any) -> Tensor:
+        """The array where the networks are, and of their dtype."""
+        like = next(iter(self.networks().values())).parameters()[0]
+        return tensor(array, dtype=like.dtype, device=like.device)
