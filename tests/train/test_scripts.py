@@ -92,6 +92,9 @@ def test_the_histogram_follows_the_classes(digits, tmp_path):
     assert imread(folder / "classes.png").shape[:2] == (400, 800)
 
 
+LAST_OF_THE_VAE = ("epoch_0002.png", "reconstruction_0002.png")
+
+
 def test_the_vae_leaves_its_pictures(digits, tmp_path):
     vae = [sys.executable, str(REPOSITORY / "examples" / "vae_mnist.py")]
     folder = tmp_path / "vae"
@@ -107,6 +110,14 @@ def test_the_vae_leaves_its_pictures(digits, tmp_path):
         assert (folder / f"{name}.png").stat().st_size > 10_000
     done = script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
     assert done.returncode == 0, done.stderr
+
+    # as after a kill right behind the last checkpoint; the picture of epoch 1 cannot come back
+    lost = {name: (folder / "samples" / name).read_bytes() for name in LAST_OF_THE_VAE}
+    for name in [*lost, "reconstruction_0001.png"]:
+        (folder / "samples" / name).unlink()
+    done = script(vae, "--out", folder, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert {name: (folder / "samples" / name).read_bytes() for name in lost} == lost
     wide = script(vae, "--data", digits, "--epochs", 1, "--latent", 5, "--out", tmp_path / "wide")
     assert wide.returncode == 0 and not (tmp_path / "wide" / "plane.png").exists()
     search = ("--optimizer", "lbfgs", "--subset", 50, "--epochs", 2, "--out", tmp_path / "search")
