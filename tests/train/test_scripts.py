@@ -1,13 +1,16 @@
 """The scripts as a user runs them: what appears, how they stop, and one line for each mistake."""
 
+import io
 import json
 import os
+import runpy
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,24 @@ def script(command, *flags, env=None, cwd=None):
     return subprocess.run(
         [*command, *map(str, flags)], capture_output=True, text=True, env=environment, cwd=cwd
     )
+
+
+def here(command, *flags, cwd=None):
+    """The same in this process, ten times as fast: for what ends before there is a run."""
+    _, *rest = map(str, [*command, *flags])
+    module = rest[0] == "-m"
+    rest = rest[1:] if module else rest
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", rest)
+        if cwd:
+            patch.chdir(cwd)
+        try:
+            run = runpy.run_module if module else runpy.run_path
+            run(rest[0], run_name="__main__", **({"alter_sys": True} if module else {}))
+        except SystemExit as end:
+            code = end.code or 0
+    return subprocess.CompletedProcess(rest, code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +129,7 @@ def test_the_vae_leaves_its_pictures(digits, tmp_path):
     assert imread(folder / "interpolation.png").shape[1] == 2 * (12 * 30 + 2)
     for name in ("latent", "panels", "curves"):
         assert (folder / f"{name}.png").stat().st_size > 10_000
-    done = script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
     assert done.returncode == 0, done.stderr
 
     # as after a kill right behind the last checkpoint; the picture of epoch 1 cannot come back
@@ -166,17 +187,17 @@ def test_both_wgans_leave_grid_and_curves(lipschitz, columns, digits, tmp_path):
     assert len(rows) == 640 // (8 * 2) // 20  # a step takes 8 images for each of D's
     panels = imread(folder / "curves.png").shape[1] / 600
     assert panels == (2 if lipschitz == "gp" else 1)
-    done = script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
     assert done.returncode == 0 and imread(tmp_path / "x.png").shape[:2] == (124, 124), done.stderr
 
 
 def test_wgan_mistakes_are_one_line(digits, tmp_path):
     flags = ("--data", digits, "--out", tmp_path / "run")
-    one_line(script(WGAN, *flags, "--batch", 200), "at most 640 images, got 1000")
-    one_line(script(WGAN, *flags, "--arch", "conv", "--batch", 1), "--batch 1", "2 or more")
-    one_line(script(WGAN, *flags, "--penalty=-1"), "--penalty", "wanted a number >= 0")
-    one_line(script(WGAN, *flags, "--clip", 0.1), "--clip: an option of wgan, this is wgan_gp")
-    one_line(script(WGAN, *flags, "--n-critic", 0), "--n-critic", "wanted a whole number >= 1")
+    one_line(here(WGAN, *flags, "--batch", 200), "at most 640 images, got 1000")
+    one_line(here(WGAN, *flags, "--arch", "conv", "--batch", 1), "--batch 1", "2 or more")
+    one_line(here(WGAN, *flags, "--penalty=-1"), "--penalty", "wanted a number >= 0")
+    one_line(here(WGAN, *flags, "--clip", 0.1), "--clip: an option of wgan, this is wgan_gp")
+    one_line(here(WGAN, *flags, "--n-critic", 0), "--n-critic", "wanted a whole number >= 1")
     assert not (tmp_path / "run").exists()
 
 
@@ -196,16 +217,16 @@ def test_the_aae_leaves_its_pictures(digits, tmp_path):
         assert imread(folder / f"{name}.png").shape[:2] == tuple(30 * n + 2 for n in size)
         for picture in ("prior_posterior", "latent", "curves"):
             assert (folder / f"{picture}.png").stat().st_size > 10_000
-    done = script(SAMPLE, tmp_path / "components", "--n", 4, "-o", tmp_path / "x.png")
+    done = here(SAMPLE, tmp_path / "components", "--n", 4, "-o", tmp_path / "x.png")
     assert done.returncode == 0, done.stderr
     done = script(aae, "--out", tmp_path / "components", "--resume", "--epochs", 2)
     assert done.returncode == 0, done.stderr
-    one_line(script(aae, "--data", digits, "--batch", 1), "--batch 1", "2 or more")
+    one_line(here(aae, "--data", digits, "--batch", 1), "--batch 1", "2 or more")
 
 
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
-    done = script(SAMPLE, run[0], "--n", 9, "-o", picture)
+    done = here(SAMPLE, run[0], "--n", 9, "-o", picture)
     assert done.returncode == 0 and done.stdout.strip() == str(picture), done.stderr
     assert imread(picture).shape[:2] == (184, 184)
     again = tmp_path / "y.png"
@@ -270,7 +291,7 @@ MISTAKES = {
 def test_a_mistake_is_one_line(name, digits, tmp_path):
     flags, words = MISTAKES[name]
     given = [] if "--data" in flags else ["--data", digits]
-    one_line(script(GAN, *given, "--out", tmp_path / "run", *flags, cwd=tmp_path), *words)
+    one_line(here(GAN, *given, "--out", tmp_path / "run", *flags, cwd=tmp_path), *words)
     assert not list(tmp_path.rglob("*.png")) and not list(tmp_path.rglob("*.safetensors"))
 
 
@@ -286,14 +307,14 @@ def test_cuda_without_a_gpu_is_one_line(example, digits, tmp_path):
     except ImportError:
         pass
     flags = ("--data", digits, "--device", "cuda", "--out", tmp_path / "run")
-    one_line(script([sys.executable, example], *flags), example.name, "device 'cuda'")
+    one_line(here([sys.executable, example], *flags), example.name, "device 'cuda'")
     assert not (tmp_path / "run").exists()
 
 
 def test_an_unwritable_folder_is_one_line(digits, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    one_line(script(GAN, "--data", digits, "--out", tmp_path / "file" / "run"), "file")
-    one_line(script(GAN, "--data", digits, "--out", tmp_path / "file"), "file")
+    one_line(here(GAN, "--data", digits, "--out", tmp_path / "file" / "run"), "file")
+    one_line(here(GAN, "--data", digits, "--out", tmp_path / "file"), "file")
 
 
 @pytest.mark.parametrize("broken", ["cut off", "not an archive"])
@@ -301,26 +322,26 @@ def test_broken_data_is_one_line(broken, digits, tmp_path):
     path = tmp_path / "digits.npz"
     whole = digits.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] if broken == "cut off" else b"hello" * 100)
-    one_line(script(GAN, "--data", path, "--out", tmp_path / "run"), str(path))
+    one_line(here(GAN, "--data", path, "--out", tmp_path / "run"), str(path))
     assert not (tmp_path / "run").exists()
 
 
 def test_images_of_another_size_for_dcgan_are_one_line(tmp_path):
     path = tmp_path / "odd.npz"
     np.savez(path, images=np.zeros((100, 30, 30, 1), np.uint8))
-    done = script(GAN, "--arch", "dcgan", "--data", path, "--out", tmp_path / "run")
+    done = here(GAN, "--arch", "dcgan", "--data", path, "--out", tmp_path / "run")
     one_line(done, "divisible by 4, got 30×30")
 
 
 def test_a_run_is_not_overwritten(run, digits):
     before = (run[0] / "metrics.csv").read_bytes()
-    done = script(GAN, "--data", digits, "--out", run[0])
+    done = here(GAN, "--data", digits, "--out", run[0])
     one_line(done, "holds a run already", "--resume")
     assert (run[0] / "metrics.csv").read_bytes() == before
 
 
 def test_resume_refuses_other_flags(run):
-    done = script(GAN, "--out", run[0], "--resume", "--batch", 32)
+    done = here(GAN, "--out", run[0], "--resume", "--batch", 32)
     one_line(done, "--batch 32", "was made with 16")
 
 
@@ -346,13 +367,13 @@ def copied(run, tmp_path, **change):
 )
 def test_resume_of_a_run_that_does_not_fit_is_one_line(change, words, run, tmp_path):
     folder = copied(run, tmp_path, **change)
-    one_line(script(GAN[:2], "--out", folder, "--resume"), *words)
+    one_line(here(GAN[:2], "--out", folder, "--resume"), *words)
 
 
 def test_resume_for_fewer_epochs_is_one_line(run, tmp_path):
     folder = copied(run, tmp_path)
     before = (folder / "config.json").read_bytes()
-    one_line(script(GAN, "--out", folder, "--resume", "--epochs", 1), "has finished 2 already")
+    one_line(here(GAN, "--out", folder, "--resume", "--epochs", 1), "has finished 2 already")
     assert (folder / "config.json").read_bytes() == before
 
 
@@ -365,7 +386,7 @@ def test_resume_of_a_finished_run_ends_with_its_grid(run, tmp_path):
 
 def test_one_image_a_step_for_batch_norm_is_one_line(digits, tmp_path):
     flags = ("--data", digits, "--arch", "dcgan", "--batch", 1, "--out", tmp_path / "run")
-    one_line(script(GAN, *flags), "--batch 1", "2 or more")
+    one_line(here(GAN, *flags), "--batch 1", "2 or more")
     assert not (tmp_path / "run").exists()
 
 
@@ -377,21 +398,21 @@ def test_divergence_is_one_line(digits, tmp_path):
 
 
 def test_help_shows_the_defaults():
-    done = script(GAN[:2], "--help")
+    done = here(GAN[:2], "--help")
     assert done.returncode == 0
     for shown in ("(default: auto)", "(default: 3)", "(default: 64)", "(default: dcgan)"):
         assert shown in done.stdout
 
 
 def test_sample_mistakes_are_one_line(run, tmp_path):
-    one_line(script(SAMPLE, tmp_path / "nothing"), "nothing", "not a run folder")
-    one_line(script(SAMPLE, run[0], "--n", 0), "wanted a whole number >= 1")
-    one_line(script(SAMPLE, run[0], "-o", tmp_path / "no" / "folder.png"), "no")
-    one_line(script(SAMPLE, run[0], "-o", tmp_path / "x.jpg"), "ends in .png")
-    one_line(script(SAMPLE, copied(run, tmp_path, lr=None)), "cannot build the model", "lr")
+    one_line(here(SAMPLE, tmp_path / "nothing"), "nothing", "not a run folder")
+    one_line(here(SAMPLE, run[0], "--n", 0), "wanted a whole number >= 1")
+    one_line(here(SAMPLE, run[0], "-o", tmp_path / "no" / "folder.png"), "no")
+    one_line(here(SAMPLE, run[0], "-o", tmp_path / "x.jpg"), "ends in .png")
+    one_line(here(SAMPLE, copied(run, tmp_path, lr=None)), "cannot build the model", "lr")
     (tmp_path / "config.json").write_text("[1]")
-    one_line(script(SAMPLE, tmp_path), "wanted a JSON object, got list")
+    one_line(here(SAMPLE, tmp_path), "wanted a JSON object, got list")
     (tmp_path / "config.json").write_text('{"model": "poem"}')
-    one_line(script(SAMPLE, tmp_path), "no model that can be sampled: 'poem'")
+    one_line(here(SAMPLE, tmp_path), "no model that can be sampled: 'poem'")
     (tmp_path / "config.json").write_text((run[0] / "config.json").read_text())
-    one_line(script(SAMPLE, tmp_path), "checkpoint.safetensors: no such file")
+    one_line(here(SAMPLE, tmp_path), "checkpoint.safetensors: no such file")
