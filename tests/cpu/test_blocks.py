@@ -8,8 +8,10 @@ import pytest
 from cases import CASES
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import laid_out, layouts
 
 import tinygen as tg
+from tinygen.core import Tensor
 from tinygen.cpu import conv, linalg, threads
 from tinygen.primitives import Primitive
 
@@ -38,11 +40,42 @@ def same(a, b):
 def test_tuned_forwards_compute_what_the_plain_ones_do(name, dtype, data):
     op, (arrays, params) = CASES[name].op, data.draw(CASES[name].calls)
     arrays = [np.asarray(a, dtype) for a in arrays]
-    if data.draw(st.booleans()):
-        arrays = [np.asfortranarray(a) if a.ndim else a for a in arrays]
+    layout = data.draw(layouts)
+    arrays = [laid_out(a, *layout) for a in arrays]
     params = op.defaults | params
     saved = {"saved": {}} if op.keeps else {}
     same(op.tuned(*arrays, **saved, **params), op.forward(*arrays, **saved, **params))
+
+
+def one_channel():
+    """Images of one channel, as people come by them: its axis has any stride."""
+    x = np.arange(96.0).reshape(2, 6, 8)
+    yield x[..., None]
+    yield np.ascontiguousarray(x)[:, None].transpose(0, 2, 3, 1)
+    yield np.arange(288.0).reshape(2, 6, 8, 3)[..., 1:2]
+    yield np.broadcast_to(x[0, :, :, None], (2, 6, 8, 1))
+    torch = pytest.importorskip("torch")
+    yield tg.from_dlpack(torch.from_numpy(x)[:, None].permute(0, 2, 3, 1)).data
+
+
+@pytest.mark.parametrize("make", [np.asarray, lambda x: Tensor(x, requires_grad=True)])
+def test_the_axis_of_one_channel_may_have_any_stride(make):
+    r = np.random.default_rng(0)
+    w, turned = r.standard_normal((3, 3, 1, 2)), r.standard_normal((3, 3, 2, 1))
+    for x in one_channel():
+        whole, weights = x.copy(), Tensor(w, requires_grad=True)
+        y = tg.conv2d(make(x), weights)
+        same(y.numpy(), tg.conv2d.forward(whole, w))
+        g = r.standard_normal(y.shape)
+        same(
+            tg.grad(y, [weights], g)[0].numpy(),
+            tg.conv2d_weight.forward(whole, g, shape=w.shape),
+        )
+        image = {"shape": (2, 8, 10, 2)}
+        same(
+            tg.conv2d_input(make(x), turned, **image).numpy(),
+            tg.conv2d_input.forward(whole, turned, **image),
+        )
 
 
 @pytest.mark.parametrize("name", FAST)

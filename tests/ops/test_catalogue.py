@@ -5,6 +5,7 @@ import pytest
 from cases import CASES
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import laid_out, layouts
 
 import tinygen as tg
 from tinygen.core import Tensor
@@ -26,28 +27,15 @@ def test_every_argument_has_a_rule():
         assert op.rules.keys() == wanted, name
 
 
-def strided(array: np.ndarray, layout: str) -> np.ndarray:
-    """The same values in another memory layout."""
-    if layout == "F" and array.ndim:
-        return np.asfortranarray(array)
-    if layout == "gaps" and array.ndim:
-        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype)
-        wide[..., ::2] = array
-        return wide[..., ::2]
-    if layout == "reversed" and array.ndim:
-        return np.ascontiguousarray(array[::-1])[::-1]
-    return array.copy()
-
-
 @every_case
 @given(data=st.data())
 def test_values(name, data):
     case = CASES[name]
     arrays, params = data.draw(case.calls)
-    layout = data.draw(st.sampled_from(["C", "F", "gaps", "reversed"]))
+    layout = data.draw(layouts)
     wanted = case.reference(*arrays, **params)
     for dtype, rtol in ((np.float64, 1e-11), (np.float32, 1e-4)):
-        given_ = [strided(a.astype(dtype), layout) for a in arrays]
+        given_ = [laid_out(a.astype(dtype), *layout) for a in arrays]
         kept = [a.copy() for a in given_]
         y = case.op(*(Tensor(a) for a in given_), **params)
         assert y.dtype == dtype
@@ -84,9 +72,10 @@ def test_derivatives(name, data):
 def test_fast_rules_equal_the_formulas(name, data):
     case = CASES[name]
     arrays, params = data.draw(case.calls)
-    xs = [tg.tensor(a, dtype=float, requires_grad=True) for a in arrays]
+    layout = data.draw(layouts)
+    xs = [Tensor(laid_out(a, *layout), requires_grad=True) for a in arrays]
     y = case.op(*xs, **params)
-    c = np.random.default_rng(0).standard_normal(y.shape)
+    c = Tensor(laid_out(np.random.default_rng(0).standard_normal(y.shape), *layout))
     formula = tg.grad(y, xs, c, create_graph=True, allow_unused=True)
     fast = tg.grad(y, xs, c, allow_unused=True)
     for a, b in zip(fast, formula, strict=True):

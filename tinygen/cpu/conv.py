@@ -170,15 +170,17 @@ def _frame(whole: Array, inner: Array, at: Sizes) -> None:
 
 
 def _columns(x: Array, kernel: Sizes, stride: Sizes, size: Sizes) -> Array:
-    """The windows of x (m, H, W, C) as rows, (m·H'·W', kh·kw·C), in scratch."""
-    (m, _, _, c), (kh, kw) = x.shape, kernel
-    sn, si, sj, sc = x.strides
-    if sc != x.itemsize or sj != c * x.itemsize:  # a row of pixels is not one run of numbers
+    """The windows of x (m, H, W, C) as rows, (m·H'·W', kh·kw·C), in scratch.
+
+    In memory, kw pixels of a row must be one run of kw·C numbers. The strides of axes of length 1
+    say nothing: NumPy leaves any number there, also in arrays that it calls contiguous.
+    """
+    (m, _, w, c), (kh, kw), number = x.shape, kernel, x.itemsize
+    if (c > 1 and x.strides[3] != number) or (w > 1 and x.strides[2] != c * number):
         x = np.ascontiguousarray(x)
-        sn, si, sj, sc = x.strides
-    runs = as_strided(
-        x, (m, *size, kh, kw * c), (sn, si * stride[0], sj * stride[1], si, sc), writeable=False
-    )
+    sn, si = x.strides[:2]
+    steps = (sn, si * stride[0], c * number * stride[1], si, number)
+    runs = as_strided(x, (m, *size, kh, kw * c), steps, writeable=False)
     columns = scratch("conv columns", (m * size[0] * size[1], kh * kw * c), x.dtype)
     np.copyto(columns.reshape(runs.shape), runs)
     return columns
