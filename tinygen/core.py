@@ -38,6 +38,21 @@ class Node:
         self.recorded_version = 0  # `total_version` of the arguments, when it was recorded
 
 
+def _not_of_a_leaf(sign: str) -> Callable[[Tensor, Any], Any]:
+    """The in-place operator: refused where the optimiser and the network would keep the old p."""
+
+    def in_place(self: Tensor, other: Any) -> Any:
+        if self.requires_grad and self.node is None:
+            raise TypeError(
+                f"p {sign}= step: p was made with requires_grad, and this would only bind the "
+                "name p to a new Tensor; take an optimiser's step, or write into the array: "
+                f"p.data {sign}= step, where step is an array, as (lr * p.grad).data"
+            )
+        return NotImplemented  # so Python does p = p + step
+
+    return in_place
+
+
 class Tensor:
     """An array of float32 or float64 that remembers how it was computed.
 
@@ -175,22 +190,9 @@ class Tensor:
     def __ge__(self, other: Any) -> Any:
         return self.data >= raw(other)
 
-    # `x += y` means x = x + y, which binds the name x anew. Of a parameter that would be a mistake:
-    # the optimiser and the network would keep the old one.
-    def _or_refuse(sign: str) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
-        def in_place(self: Any, other: Any) -> Any:
-            if self.requires_grad and self.node is None:
-                raise TypeError(
-                    f"p {sign}= step: p was made with requires_grad, and this would only bind the "
-                    "name p to a new Tensor; take an optimiser's step, or write into the array: "
-                    f"p.data {sign}= step, where step is an array, as (lr * p.grad).data"
-                )
-            return NotImplemented  # Python goes on with x + y
-
-        return in_place
-
-    __iadd__, __isub__, __imul__ = _or_refuse("+"), _or_refuse("-"), _or_refuse("*")
-    __itruediv__, __ipow__, __imatmul__ = _or_refuse("/"), _or_refuse("**"), _or_refuse("@")
+    # `x += y` is x = x + y, but for parameters.
+    __iadd__, __isub__, __imul__ = map(_not_of_a_leaf, "+-*")
+    __itruediv__, __ipow__, __imatmul__ = map(_not_of_a_leaf, ("/", "**", "@"))
 
     def __dlpack__(self, **options: Any) -> Any:
         return self.data.__dlpack__(**options)

@@ -245,7 +245,7 @@ def primitive(forward: Any = None, *, shown: str | None = None) -> Any:
     >>> tanh.vjp(x=lambda g, y, x: g * (1 - y * y))
 
     A keyword-only parameter `saved=None` asks for a dict to keep arrays in for `fast` rules.
-    Raw array arguments are kept as they are, not copied: do not write into them before `grad`.
+    Raw array arguments are kept, copied only to cast them: do not write into them before `grad`.
     `@primitive(shown="matmul")` gives the name that errors use, where users call a wrapper.
     """
     return Primitive(forward, shown) if forward else lambda f: Primitive(f, shown)

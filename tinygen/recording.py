@@ -35,6 +35,8 @@ class record:
         recording.on = recording.before.pop()
 
     def __call__(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        if not callable(f):
+            raise TypeError(f"no_grad: wanted a function to decorate, got {type(f).__name__}")
         if inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f):
             raise TypeError("no_grad: wanted a function, got an async one: other tasks run between")
 

@@ -261,7 +261,9 @@ def test_interleaved_generators_leave_recording_on():
     assert (x * x).requires_grad
 
 
-def test_no_grad_refuses_async_functions():
+def test_no_grad_refuses_what_it_cannot_decorate():
+    with pytest.raises(TypeError, match="no_grad: wanted a function to decorate, got bool"):
+        tg.no_grad(True)
     with pytest.raises(TypeError, match="no_grad: wanted a function, got an async one"):
 
         @tg.no_grad

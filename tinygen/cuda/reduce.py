@@ -140,12 +140,13 @@ def split(n: int, least: int, others: int) -> tuple[int, int]:
 
 
 def _softmax(op: str, x: Array, axis: int) -> Array:
+    axes = _axes(x, axis)
     if not x.ndim:
-        return _softmax(op, x.reshape(1), axis).reshape(())
+        return _softmax(op, x.reshape(1), 0).reshape(())
     _check_some(x, axis)
-    if len(_axes(x, axis)) != 1:
+    if len(axes) != 1:
         raise ValueError("wanted one axis")
-    (at,), x = _axes(x, axis), dense(x)
+    (at,), x = axes, dense(x)
     y = empty(x.shape, x.dtype)
     outer, n, inner = math.prod(x.shape[:at]), x.shape[at], math.prod(x.shape[at + 1 :])
     if not x.size:
