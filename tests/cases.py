@@ -119,6 +119,36 @@ def reshaped(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def flattened(draw: st.DrawFn) -> Call:
+    s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
+    return [_values(s, draw(seeds), "real")], {"start_dim": draw(st.integers(-len(s), len(s) - 1))}
+
+
+@st.composite
+def squeezed(draw: st.DrawFn) -> Call:
+    s = tuple(draw(st.lists(st.sampled_from([1, 1, 2, 3]), min_size=1, max_size=4)))
+    ones = [i for i, n in enumerate(s) if n == 1]
+    some = st.lists(st.sampled_from(ones), unique=True).map(tuple) if ones else st.just(())
+    axis = draw(st.one_of(st.none(), some, *[st.sampled_from(ones)] * bool(ones)))
+    return [_values(s, draw(seeds), "real")], {"axis": axis}
+
+
+@st.composite
+def expanded(draw: st.DrawFn) -> Call:
+    s = draw(shapes)
+    new = draw(st.lists(st.integers(0, len(s)), min_size=1, max_size=2, unique=True).map(tuple))
+    axis = draw(st.one_of(st.just(new), st.integers(-len(s) - 1, len(s))))
+    return [_values(s, draw(seeds), "real")], {"axis": axis}
+
+
+@st.composite
+def swapped(draw: st.DrawFn) -> Call:
+    s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple))
+    axis1, axis2 = (draw(st.integers(-len(s), len(s) - 1)) for _ in range(2))
+    return [_values(s, draw(seeds), "real")], {"axis1": axis1, "axis2": axis2}
+
+
+@st.composite
 def permuted(draw: st.DrawFn) -> Call:
     s = draw(shapes)
     return [_values(s, draw(seeds), "real")], {"axes": tuple(draw(st.permutations(range(len(s)))))}
@@ -327,6 +357,22 @@ CASES: dict[str, Case] = {
     # shape
     "reshape_to": Case(
         shape.reshape_to, reshaped(), np.reshape, lambda t, x, shape: x.reshape(shape)
+    ),
+    "flatten": Case(
+        tg.flatten,
+        flattened(),
+        lambda x, start_dim: x.reshape(*x.shape[: start_dim % x.ndim], -1),
+        lambda t, x, start_dim: t.flatten(x, start_dim),
+    ),
+    "squeeze": Case(
+        tg.squeeze,
+        squeezed(),
+        lambda x, axis: np.squeeze(x, axis),
+        lambda t, x, axis: x.squeeze() if axis is None else x.squeeze(axis),
+    ),
+    "expand_dims": Case(tg.expand_dims, expanded(), np.expand_dims, ref.torch_expand_dims),
+    "swapaxes": Case(
+        tg.swapaxes, swapped(), np.swapaxes, lambda t, x, axis1, axis2: x.swapaxes(axis1, axis2)
     ),
     "permute": Case(shape.permute, permuted(), np.transpose, _permute_torch),
     "broadcast_to": Case(

@@ -129,6 +129,12 @@ def torch_avg_pool2(t: Any, x: Any) -> Any:
     return _nhwc(t.nn.functional.avg_pool2d(_nchw(x), 2))
 
 
+def torch_expand_dims(t: Any, x: Any, axis: Any) -> Any:
+    for i in sorted(axis) if isinstance(axis, tuple) else (axis,):
+        x = x.unsqueeze(i)
+    return x
+
+
 def torch_index(t: Any, x: Any, key: Any) -> Any:
     """torch knows no negative steps: the reversed axis is flipped first."""
     parts = list(key) if isinstance(key, tuple) else [key]

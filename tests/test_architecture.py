@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "tinygen"
 FLOORS = [
-    {"device", "errors", "version", "windows", "cpu", "cuda"},
-    {"core", "primitives", "autodiff", "checker"},
+    {"device", "errors", "version", "axes", "windows", "cpu", "cuda"},
+    {"recording", "core", "primitives", "autodiff", "checker"},
     {"ops"},
     {"nn", "optim", "prob", "weights"},
     {"models"},

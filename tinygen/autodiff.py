@@ -13,7 +13,7 @@ import numpy as np
 
 from .core import Tensor, record, tensor
 from .device import xp
-from .primitives import writes
+from .primitives import total_version
 
 
 def grad(
@@ -52,10 +52,11 @@ def grad(
             assert node is not None and node.args is not None
             key = id(y)
             g = cotangents[key] if key in wanted else cotangents.pop(key)
-            if node.writes != writes(node.args):
+            if node.recorded_version != total_version(node.args):
                 raise RuntimeError(
-                    f"grad: an argument of {node.op.shown} was changed by an optimiser step after "
-                    "it was recorded; take all gradients first, or compute the loss anew"
+                    f"grad: an argument of {node.op.shown} was changed by an optimiser step, a "
+                    "cast or another write after it was recorded; take all gradients first, or "
+                    "compute the loss anew"
                 )
             for i, a in enumerate(node.args):
                 if isinstance(a, Tensor) and reached.get(id(a)):
@@ -159,7 +160,7 @@ Tensor.backward = backward  # type: ignore[method-assign]
 
 def _leaves(output: Tensor) -> list[Tensor]:
     """The leaves with requires_grad that `output` was computed from."""
-    found: dict[int, Tensor] = {}
+    leaves: dict[int, Tensor] = {}
     seen: set[int] = set()
     stack = [output]
     while stack:
@@ -168,7 +169,7 @@ def _leaves(output: Tensor) -> list[Tensor]:
             continue
         seen.add(id(t))
         if t.node is None and t.requires_grad:
-            found[id(t)] = t
+            leaves[id(t)] = t
         elif t.node is not None:
             stack += [a for a in t.node.args or () if isinstance(a, Tensor)]
-    return list(found.values())
+    return list(leaves.values())

@@ -10,14 +10,16 @@ back). tinygen.ops attaches the operators, so this floor imports nothing above i
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .device import Array, device_of, from_dlpack_array, on_device, to_device
+from .recording import no_grad as no_grad
+from .recording import record as record
+from .recording import recording as recording
 
 if TYPE_CHECKING:
     from .primitives import Primitive
@@ -25,55 +27,64 @@ if TYPE_CHECKING:
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-class Recording(threading.local):
-    on = True
-
-
-recording = Recording()
-
-
-@contextmanager
-def record(on: bool) -> Iterator[None]:
-    before, recording.on = recording.on, on
-    try:
-        yield
-    finally:
-        recording.on = before
-
-
-def no_grad() -> Any:
-    """`with no_grad():` or `@no_grad()`: ops compute and record nothing, in this thread."""
-    return record(False)
-
-
 class Node:
     """How a Tensor was computed: primitive, arguments (Tensors or raw arrays), parameters."""
 
-    __slots__ = ("args", "op", "params", "saved", "writes")
+    __slots__ = ("args", "op", "params", "recorded_version", "saved")
 
     def __init__(self, op: Primitive, args: tuple[Any, ...] | None, params: dict[str, Any]):
         self.op, self.args, self.params = op, args, params  # args None: used up by a `grad`
         self.saved: dict[str, Any] | None = None  # what the forward kept for its fast rules
-        self.writes = 0  # into the arguments' arrays, when it was recorded
+        self.recorded_version = 0  # `total_version` of the arguments, when it was recorded
+
+
+def _not_of_a_leaf(sign: str) -> Callable[[Tensor, Any], Any]:
+    """The in-place operator: refused where the optimiser and the network would keep the old p."""
+
+    def in_place(self: Tensor, other: Any) -> Any:
+        if self.requires_grad and self.node is None:
+            raise TypeError(
+                f"p {sign}= step: p was made with requires_grad, and this would only bind the "
+                "name p to a new Tensor; take an optimiser's step, or write into the array: "
+                f"p.data {sign}= step, where step is an array, as (lr * p.grad).data"
+            )
+        return NotImplemented  # so Python does p = p + step
+
+    return in_place
 
 
 class Tensor:
     """An array of float32 or float64 that remembers how it was computed.
 
-    Made by `tensor` or by an op. `data` is the array itself (NumPy or CuPy), shared, not copied:
-    write into it only if nothing recorded will be differentiated afterwards.
+    Made by `tensor` or by an op. `data` is the array itself (NumPy or CuPy), shared, not copied.
+    `grad` refuses graphs in which an array was changed after it was recorded, if it knows: of
+    `t.data = a` and `t.data -= a` it does; after `t.data[0] = 1` call `t.increment_version()`.
+
+    Copies (copy, deepcopy, pickle) have the values; what was recorded stays behind. A leaf stays
+    a leaf, and Tensors that share an array in one deepcopy share one in the copy.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "node", "requires_grad", "writes")
+    __slots__ = ("__weakref__", "_data", "grad", "node", "requires_grad", "version")
     __array_ufunc__ = None  # so that `ndarray * Tensor` asks the Tensor
 
     def __init__(self, data: Array, requires_grad: bool = False):
         # NumPy turns 0-d arrays into scalars in arithmetic; here they stay arrays.
-        self.data: Array = np.asarray(data) if isinstance(data, np.generic) else data
+        self._data: Array = np.asarray(data) if isinstance(data, np.generic) else data
         self.requires_grad = requires_grad
         self.node: Node | None = None
         self.grad: Tensor | None = None  # written by `backward` only
-        self.writes = [0]  # optimiser steps that wrote into data; views share the counter
+        self.version = [0]  # how often data was written into; views share the counter
+
+    def _replace(self, data: Array) -> None:
+        self._data = np.asarray(data) if isinstance(data, np.generic) else data
+        self.version[0] += 1
+
+    # attrgetter: a getter written in Python would take three times as long, some ten times an op
+    data: Any = property(attrgetter("_data"), _replace, doc="The array; see Tensor.")
+
+    def increment_version(self) -> None:
+        """Says that data was written into: graphs recorded before hold stale values."""
+        self.version[0] += 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -116,7 +127,7 @@ class Tensor:
     def detach(self) -> Tensor:
         """The same values (shared), as a constant: no gradient flows through."""
         constant = Tensor(self.data)
-        constant.writes = self.writes
+        constant.version = self.version
         return constant
 
     def to(self, device: str) -> Tensor:
@@ -131,6 +142,18 @@ class Tensor:
         origin += ", requires_grad=True" if self.requires_grad and not self.node else ""
         where = "" if self.device == "cpu" else f", device={self.device}"
         return f"Tensor({values}, shape={self.shape}, dtype={self.dtype}{where}{origin})"
+
+    def __format__(self, spec: str) -> str:
+        """f"{loss:.3f}" of a Tensor of one number."""
+        if not spec:
+            return str(self)
+        if self.size != 1:
+            raise TypeError(f"format {spec!r}: wanted a Tensor of one number, got {self.shape}")
+        return format(self.item(), spec)
+
+    def __reduce__(self) -> Any:
+        leaf = self.requires_grad and self.node is None
+        return _copied, (self.data, leaf, self.version, self.grad)
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -167,6 +190,10 @@ class Tensor:
     def __ge__(self, other: Any) -> Any:
         return self.data >= raw(other)
 
+    # `x += y` is x = x + y, but for parameters.
+    __iadd__, __isub__, __imul__ = map(_not_of_a_leaf, "+-*")
+    __itruediv__, __ipow__, __imatmul__ = map(_not_of_a_leaf, ("/", "**", "@"))
+
     def __dlpack__(self, **options: Any) -> Any:
         return self.data.__dlpack__(**options)
 
@@ -193,10 +220,46 @@ class Tensor:
         def __abs__(self) -> Tensor: ...
         def __getitem__(self, key: Any) -> Tensor: ...
         def __iter__(self) -> Iterator[Tensor]: ...
-        def sum(self, *, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def mean(self, *, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def sum(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def mean(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def max(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def min(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def prod(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def var(self, axis: Any = None, *, keepdims: bool = False, ddof: int = 0) -> Tensor: ...
+        def std(self, axis: Any = None, *, keepdims: bool = False, ddof: int = 0) -> Tensor: ...
+        def cumsum(self, axis: Any = None) -> Tensor: ...
+        def logsumexp(self, axis: Any = None, *, keepdims: bool = False) -> Tensor: ...
+        def softmax(self, axis: int = -1) -> Tensor: ...
+        def log_softmax(self, axis: int = -1) -> Tensor: ...
+        def exp(self) -> Tensor: ...
+        def log(self) -> Tensor: ...
+        def sqrt(self) -> Tensor: ...
+        def abs(self) -> Tensor: ...
+        def sign(self) -> Tensor: ...
+        def tanh(self) -> Tensor: ...
+        def sigmoid(self) -> Tensor: ...
+        def softplus(self) -> Tensor: ...
+        def relu(self) -> Tensor: ...
+        def sin(self) -> Tensor: ...
+        def cos(self) -> Tensor: ...
+        def square(self) -> Tensor: ...
+        def log1p(self) -> Tensor: ...
+        def expm1(self) -> Tensor: ...
+        def clip(self, low: Any = None, high: Any = None) -> Tensor: ...
+        def flatten(self, start_dim: int = 0) -> Tensor: ...
+        def squeeze(self, axis: Any = None) -> Tensor: ...
+        def expand_dims(self, axis: Any) -> Tensor: ...
+        def unsqueeze(self, axis: Any) -> Tensor: ...
+        def swapaxes(self, axis1: int, axis2: int) -> Tensor: ...
         def reshape(self, *shape: Any) -> Tensor: ...
         def transpose(self, *axes: Any) -> Tensor: ...
+
+
+def _copied(data: Array, requires_grad: bool, version: list[int], grad: Tensor | None) -> Tensor:
+    """What a copied or unpickled Tensor is made by."""
+    copied = Tensor(data, requires_grad)
+    copied.version, copied.grad = version, grad
+    return copied
 
 
 def raw(value: Any) -> Any:

@@ -35,14 +35,13 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: a parameter is given twice")
         if not all(isinstance(p, Tensor) and p.requires_grad and not p.node for p in self.params):
             raise TypeError(f"{type(self).__name__}: wanted Tensors made with requires_grad=True")
-        if not all(p.data.flags.c_contiguous for p in self.params):
-            raise ValueError(f"{type(self).__name__}: wanted parameters contiguous in memory")
+        self._check_layout()
         for error, kind in ((DeviceError, "device"), (TypeError, "dtype")):
-            found = sorted({str(getattr(p, kind)) for p in self.params})
-            if len(found) > 1:
+            kinds = sorted({str(getattr(p, kind)) for p in self.params})
+            if len(kinds) > 1:
                 raise error(
                     f"{type(self).__name__}: wanted parameters of one {kind}, "
-                    f"got {' and '.join(found)}"
+                    f"got {' and '.join(kinds)}"
                 )
         if not lr >= 0:
             raise ValueError(f"{type(self).__name__}: wanted lr >= 0, got {lr}")
@@ -74,7 +73,8 @@ class Optimizer:
     def step(self, grads: Sequence[Tensor] | None = None) -> None:
         """One step along `grads`, one for each parameter (default: what `backward` left).
 
-        Raises ValueError if number, shapes or dtypes do not match; nothing has moved then.
+        Raises ValueError if number, shapes or dtypes do not match, TypeError or DeviceError if
+        the parameters were cast or moved since this was made; nothing has moved then.
         """
         gs: list[Tensor | None] = [p.grad for p in self.params] if grads is None else list(grads)
         self._check(gs)
@@ -85,7 +85,7 @@ class Optimizer:
         else:
             self._step_cpu(arrays)
         for p in self.params:
-            p.writes[0] += 1  # graphs recorded before now hold stale values: grad refuses them
+            p.increment_version()  # grad refuses the graphs that were recorded before
 
     def _step_cpu(self, grads: list[Array]) -> None:
         size = sum(g.size for g in grads)
@@ -119,12 +119,19 @@ class Optimizer:
             raise ValueError(
                 f"{name}: wanted {len(self.params)} gradients, one a parameter, got {len(grads)}"
             )
-        for kept in self.state.values():
-            if device_of(kept) != self.params[0].device:
-                raise DeviceError(
-                    f"{name}: its parameters are on {self.params[0].device}, its state on "
-                    f"{device_of(kept)}: move a network first, then make its optimiser"
-                )
+        self._check_layout()
+        for i, p in enumerate(self.params):
+            for kept in self.state.values():
+                if device_of(kept) != p.device:
+                    raise DeviceError(
+                        f"{name}: its parameters are on {p.device}, its state on "
+                        f"{device_of(kept)}: move a network first, then make its optimiser"
+                    )
+                if kept.dtype != p.dtype:
+                    raise TypeError(
+                        f"{name}: parameter {i} {p.shape} is {p.dtype}, the state {kept.dtype}: "
+                        "cast a network first, then make its optimiser"
+                    )
         for i, (p, g) in enumerate(zip(self.params, grads, strict=True)):
             if g is None:
                 raise ValueError(f"{name}: parameter {i} {p.shape} has no gradient: call backward")
@@ -133,6 +140,11 @@ class Optimizer:
                     f"{name}: parameter {i}: wanted a gradient {p.shape} {p.dtype} on {p.device}, "
                     f"got {g.shape} {g.dtype} on {g.device}"
                 )
+
+    def _check_layout(self) -> None:
+        """A step writes into flat views, which other parameters would give copies for."""
+        if not all(p.data.flags.c_contiguous for p in self.params):
+            raise ValueError(f"{type(self).__name__}: wanted parameters contiguous in memory")
 
     def zero_grad(self) -> None:
         """Forgets the gradients that `backward` has added up."""
@@ -277,9 +289,9 @@ class LBFGS(Optimizer):
             return value.item(), np.concatenate([g.numpy().ravel() for g in gs]).astype(float)
 
         start = np.concatenate([p.numpy().ravel() for p in self.params]).astype(float)
-        how = {"maxiter": self.iterations, "maxcor": 10}
-        found = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=how)
-        self._assign(found.x)
+        limits = {"maxiter": self.iterations, "maxcor": 10}
+        best = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=limits)
+        self._assign(best.x)
         self.t += 1
 
     def _assign(self, flat: np.ndarray[Any, Any]) -> None:
@@ -287,7 +299,7 @@ class LBFGS(Optimizer):
         for p in self.params:
             values = flat[start : start + p.size].reshape(p.shape).astype(p.dtype)
             p.data[...] = to_device(values, p.device)
-            p.writes[0] += 1
+            p.increment_version()
             start += p.size
 
 

@@ -14,8 +14,12 @@ from typing import Any, ClassVar, overload
 import numpy as np
 
 from .core import FLOATS, Node, Tensor, raw, recording, tensor
-from .cuda.launch import count
+from .cuda.used import count
 from .device import Array, DeviceError, device_of, on_device
+
+
+class MixedDtypes(TypeError):
+    """Tensors of float32 and of float64 in one op."""
 
 
 class Primitive:
@@ -129,12 +133,12 @@ class Primitive:
         if recorded:
             out.node = node = Node(self, args, params)
             node.saved = saved
-            node.writes = writes(args)
+            node.recorded_version = total_version(args)
         base = getattr(y, "base", None)
         if base is not None:
             for a in args:  # a view of an argument is stale when the argument is
                 if isinstance(a, Tensor) and (a.data is base or a.data.base is base):
-                    out.writes = a.writes
+                    out.version = a.version
         return out
 
     def _check(self, args: tuple[Any, ...], params: dict[str, Any]) -> None:
@@ -170,8 +174,8 @@ class Primitive:
                 arrays.append(a)
             else:
                 arrays.append(a.data)
-            if hasattr(a, "dtype") and a.dtype != dtype and a.dtype.kind == "f":
-                raise TypeError(f"{self.shown}: dtypes differ: {self._describe(args, {})}")
+            if hasattr(a, "dtype") and a.dtype != dtype:
+                raise MixedDtypes(f"{self.shown}: dtypes differ: {self._describe(args, {})}")
             if not isinstance(arrays[-1], (float, int, kind)):
                 raise DeviceError(f"{self.shown}: devices differ: {self._describe(args, {})}")
         return args, arrays, dtype, kind
@@ -195,19 +199,22 @@ class Primitive:
         if fast is not None:
             kept = {"saved": node.saved} if self.keeps else {}
             arrays = [raw(a) for a in args]
-            return Tensor(fast(*index, g.data, y.data, *arrays, **kept, **node.params))
-        if name not in self.rules:
+            ga = Tensor(fast(*index, g.data, y.data, *arrays, **kept, **node.params))
+        elif name in self.rules:
+            ga = self.rules[name](*index, g, y, *args, **node.params)
+        else:
             raise TypeError(f"grad: {self.shown} has no derivative with respect to {name}")
-        ga = self.rules[name](*index, g, y, *args, **node.params)
-        if ga.data.shape != args[i].data.shape or ga.data.dtype != args[i].data.dtype:
+        given, wanted = ga.data, args[i].data
+        if given.shape != wanted.shape or given.dtype != wanted.dtype:
+            kind = "rule" if fast is None else "fast rule"
             raise ValueError(
-                f"grad: {self.shown}'s rule for {name} gave {ga.shape} {ga.dtype}, "
+                f"grad: {self.shown}'s {kind} for {name} gave {ga.shape} {ga.dtype}, "
                 f"wanted {args[i].shape} {args[i].dtype}"
             )
-        return ga  # type: ignore[no-any-return]
+        return ga
 
     def _constant(self, value: Any, dtype: Any) -> Any:
-        """A raw argument for the forward: numbers stay weak, lists, integers and masks are cast."""
+        """A raw argument for the forward: numbers stay weak, arrays and lists are cast."""
         if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
             value = value.item()
         if isinstance(value, (float, int)):
@@ -215,8 +222,11 @@ class Primitive:
         array = value if isinstance(value, np.ndarray) or on_device(value) else np.asarray(value)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{self.shown}: wanted real numbers, got {type(value).__name__}")
-        is_list = array is not value and not hasattr(value, "dtype")
-        return array if array.dtype.kind == "f" and not is_list else array.astype(dtype)
+        return array.astype(dtype, copy=False)
+
+    def __reduce__(self) -> str:
+        """Copies and pickles are references, by module and name, as those of functions are."""
+        return self.forward.__qualname__
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -235,16 +245,16 @@ def primitive(forward: Any = None, *, shown: str | None = None) -> Any:
     >>> tanh.vjp(x=lambda g, y, x: g * (1 - y * y))
 
     A keyword-only parameter `saved=None` asks for a dict to keep arrays in for `fast` rules.
-    Raw array arguments are kept as they are, not copied: do not write into them before `grad`.
+    Raw array arguments are kept, copied only to cast them: do not write into them before `grad`.
     `@primitive(shown="matmul")` gives the name that errors use, where users call a wrapper.
     """
     return Primitive(forward, shown) if forward else lambda f: Primitive(f, shown)
 
 
-def writes(args: tuple[Any, ...]) -> int:
-    """How often optimisers have written into the arguments' arrays."""
+def total_version(args: tuple[Any, ...]) -> int:
+    """How often the arguments' arrays have been written into. It only grows."""
     n = 0
     for a in args:
         if type(a) is Tensor:
-            n += a.writes[0]
+            n += a.version[0]
     return n

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinygen.cuda import launch, precision
+from tinygen.cuda import kernels_used, precision
 from tinygen.cuda.arithmetic import _capability
 
 STANDIN = Path(__file__).parent / "standin"
@@ -40,7 +40,7 @@ def _module():
 def cupy(_module, monkeypatch):
     """The module that stands for "cuda" during a test."""
     monkeypatch.setitem(sys.modules, "cupy", _module)
-    launch.kernels_used(reset=True)
+    kernels_used(reset=True)
     return _module
 
 

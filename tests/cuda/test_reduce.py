@@ -172,6 +172,22 @@ def test_axes_that_are_not_there_raise(axis):
         ops.sum(tg.tensor(numbers((2, 3)), device="cuda"), axis=axis)
 
 
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "logsumexp", "softmax", "log_softmax"])
+def test_a_number_is_reduced_over_its_only_axis(name, axis):
+    results = []
+    for device in ("cpu", "cuda"):
+        x = tg.tensor(3.0, device=device, requires_grad=True)
+        y = getattr(ops, name)(x, axis=axis)
+        formula, fast = (tg.grad(y, [x], create_graph=kept)[0] for kept in (True, False))
+        results.append([t.numpy() for t in (y, formula, fast)])
+    for cpu, gpu in zip(*results, strict=True):
+        assert cpu.shape == gpu.shape == () and cpu == gpu
+    for wrong in (1, (0,)):
+        with pytest.raises(ValueError, match=f"{name}: .*out of range for 0 axes"):
+            getattr(ops, name)(x, axis=wrong)
+
+
 @pytest.mark.parametrize("axis", [None, (0, 1)], ids=str)
 def test_softmax_is_along_one_axis(axis):
     for op in (ops.softmax, ops.log_softmax):

@@ -85,3 +85,55 @@ def test_nan_is_refused():
     nan = made(lambda x: x * 1.0, lambda g, y, x: g * np.nan)
     with pytest.raises(tg.GradientMismatch):
         tg.gradcheck(nan, [X])
+
+
+def test_a_wrong_formula_is_refused_though_its_fast_rule_is_right():
+    wrong = made(lambda x: np.exp(x), lambda g, y, x: g * y * 2.0)
+    wrong.fast(x=lambda g, y, x: g * y)
+    with pytest.raises(tg.GradientMismatch, match=r"order 1, input 0 .*by the formulas"):
+        tg.gradcheck(wrong, [X])
+
+
+def test_a_wrong_fast_rule_is_refused_though_its_formula_is_right():
+    wrong = made(lambda x: np.exp(x), lambda g, y, x: g * y)
+    wrong.fast(x=lambda g, y, x: g * y * 2.0)
+    with pytest.raises(tg.GradientMismatch, match=r"order 1, input 0 .*by the fast rules"):
+        tg.gradcheck(wrong, [X])
+
+
+def test_a_fast_rule_wrong_for_gradients_of_gradients_only_is_refused():
+    """Right where y = eˣ as the forward made it; order 2 brings other cotangents."""
+    square = made(lambda x: x * x, lambda g, y, x: g * x * 2.0)
+    wrong = made(lambda x: np.exp(x), lambda g, y, x: square(g) / g * y)
+    wrong.fast(x=lambda g, y, x: g * y)
+    tg.gradcheck(wrong, [X], order=2)
+    square.fast(x=lambda g, y, x: g * x)
+    with pytest.raises(tg.GradientMismatch, match=r"order 2, .*by the fast rules"):
+        tg.gradcheck(wrong, [X], order=2)
+
+
+@pytest.mark.parametrize("which", ["rule", "fast rule"])
+@pytest.mark.parametrize(
+    ("bad", "given"),
+    [
+        (lambda g: g.sum(axis=0), r"\(2,\) float\d\d, wanted \(2, 2\)"),
+        (lambda g: g[:, :1], r"\(2, 1\) float\d\d, wanted \(2, 2\)"),
+        (lambda g: g.astype(np.float64), r"\(2, 2\) float64, wanted \(2, 2\) float32"),
+        (lambda g: g.astype(np.float32), r"\(2, 2\) float32, wanted \(2, 2\) float64"),
+    ],
+)
+def test_gradients_of_the_wrong_shape_or_dtype_are_refused(which, bad, given):
+    """A gradient of one axis too few broadcasts, and may pass as a number."""
+    op = made(lambda x: x * 1, lambda g, y, x: Tensor(bad(g.data)) if which == "rule" else g)
+    if which == "fast rule":
+        op.fast(x=lambda g, y, x: bad(g))
+    with pytest.raises(ValueError, match=f"'s {which} for x gave {given}"):
+        tg.gradcheck(op, [X])
+
+
+def test_functions_that_hold_float64_tensors_are_checked_in_float64():
+    held = tg.tensor(X, dtype=float)
+    tg.gradcheck(lambda x: x * held, [X], order=2)
+    wrong = made(lambda x: np.exp(x), lambda g, y, x: g * y * 2.0)
+    with pytest.raises(tg.GradientMismatch):
+        tg.gradcheck(lambda x: wrong(x) * held, [X])

@@ -138,6 +138,114 @@ def test_axes_out_of_range_are_refused_by_name():
             f()
 
 
+def test_axes_named_twice_are_refused():
+    x = tg.tensor(np.ones((2, 3)), requires_grad=True)
+    for name in ("flip", "mean", "var"):
+        with pytest.raises(ValueError, match=rf"{name}: axis \(0, -2\) names an axis of 2 twice"):
+            getattr(tg, name)(x, axis=(0, -2))
+    for name in ("sum", "max", "min", "logsumexp", "norm", "squeeze", "expand_dims"):
+        with pytest.raises(ValueError, match=r"duplicate|twice"):
+            getattr(tg, name)(x, axis=(0, 0))
+    with pytest.raises(ValueError, match="transpose: "):
+        x.transpose(0, 0)
+
+
+REDUCTIONS = ("sum", "mean", "max", "min", "var", "logsumexp", "norm")
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("axis", [0, -1, np.int64(0), None])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_a_number_is_reduced_over_its_only_axis(name, axis, keepdims):
+    """NumPy and PyTorch allow axis 0 and -1 there: it changes nothing."""
+    torch = pytest.importorskip("torch")
+    x, op = leaf(-3.0), getattr(tg, name)
+    t = torch.tensor(-3.0, dtype=torch.float64, requires_grad=True)
+    dim = 0 if axis is None else int(axis)
+    wanted = {
+        "var": lambda: t.var(dim, correction=0, keepdim=keepdims),
+        "max": lambda: t.amax(dim, keepdims),
+        "min": lambda: t.amin(dim, keepdims),
+        "norm": lambda: t.norm(dim=dim, keepdim=keepdims),
+    }.get(name, lambda: getattr(t, name)(dim, keepdim=keepdims))()
+    y = op(x, axis=axis, keepdims=keepdims)
+    assert y.shape == () and y.item() == wanted.item()
+    (g,) = torch.autograd.grad(wanted, [t])
+    for create_graph in (True, False):
+        assert tg.grad(y, [x], create_graph=create_graph)[0].item() == g.item()
+    tg.gradcheck(lambda x: op(x, axis=axis, keepdims=keepdims), [np.array(-3.0)], order=3)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_the_softmax_of_a_number(name):
+    x = leaf(3.0)
+    y = getattr(tg, name)(x, axis=0)
+    assert (y.shape, y.item()) == ((), float(name == "softmax"))
+    assert tg.grad(y, [x])[0].item() == 0
+
+
+@pytest.mark.parametrize("axis", [1, -2, (0,)])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_a_number_has_no_other_axis(name, axis):
+    with pytest.raises(ValueError, match=r"out of (range|bounds)"):
+        getattr(tg, name)(leaf(3.0), axis=axis)
+
+
+def test_flip_and_squeeze_of_a_number_want_no_axis():
+    assert tg.flip(leaf(3.0)).item() == tg.squeeze(leaf(3.0)).item() == 3.0
+    for name in ("flip", "squeeze"):
+        with pytest.raises(ValueError, match=f"{name}: axis 0 is out of range for 0 axes"):
+            getattr(tg, name)(leaf(3.0), axis=0)
+    with pytest.raises(ValueError, match=r"squeeze: wanted axes of length 1, got axis 1 of \(1, 2"):
+        tg.squeeze(leaf([[1.0, 2.0]]), axis=1)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize("base", ["number", "array", "tensor"])
+def test_powers_of_zero(base):
+    """0 ** p is ∞, 1 and 0, and its derivative by p -∞, 0 and 0, as in PyTorch: never NaN."""
+    torch = pytest.importorskip("torch")
+    values = [-1.5, -1.0, 0.0, 2.0]
+    p, q = leaf(values), torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    zeros = leaf(np.zeros(4))
+    y = {"number": 0.0, "array": np.zeros(4), "tensor": zeros}[base] ** p
+    z = torch.zeros(4, dtype=torch.float64) ** q
+    np.testing.assert_array_equal(y.numpy(), z.detach().numpy())
+    (g,) = tg.grad(y.sum(), [p], create_graph=True)
+    (h,) = torch.autograd.grad(z.sum(), [q])
+    np.testing.assert_array_equal(g.numpy(), h.numpy())
+    np.testing.assert_array_equal(g.numpy(), [-np.inf, -np.inf, 0, 0])
+    np.testing.assert_array_equal(tg.grad(g.sum(), [p])[0].numpy(), [np.inf, np.inf, 0, 0])
+    if base == "tensor":
+        (by_base,) = tg.grad((zeros**p).sum(), [zeros])
+        np.testing.assert_array_equal(by_base.numpy(), [-np.inf, -np.inf, 0, 0])
+
+
+def test_numpy_integers_where_an_integer_is_wanted():
+    one, two, three = np.int64(1), np.int32(2), np.uint8(3)
+    x = leaf(np.arange(6.0).reshape(2, 3))
+    assert tg.concatenate([x, x], axis=one).shape == (2, 6)
+    assert [p.shape for p in tg.split(x, three, axis=one)] == [(2, 1)] * 3
+    assert [p.shape for p in tg.split(x, np.array([1]), axis=one)] == [(2, 1), (2, 2)]
+    assert tg.stack([x, x], axis=two).shape == (2, 3, 2)
+    assert x.reshape(three, two).shape == x.reshape((three, -one)).shape == (3, 2)
+    assert x.reshape(np.array([3, 2])).shape == x.transpose(np.array([1, 0])).shape == (3, 2)
+    assert tg.broadcast_to(x, shape=(two, two, three)).shape == (2, 2, 3)
+    assert tg.one_hot(np.array([0, 2]), three).shape == tg.one_hot([0, 2], np.int64(3)).shape
+    assert tg.one_hot(np.int64(1), 3).shape == (3,)
+    assert tg.pad(x, widths=((one, one), (two, one))).shape == (4, 6)
+    assert tg.take(x, [0], axis=one).shape == (2, 1) and tg.flip(x, axis=one).shape == (2, 3)
+    assert tg.softmax(x, axis=one).shape == (2, 3) and tg.sum(x, axis=(one,)).shape == (2,)
+    assert tg.var(x, axis=one, ddof=one).shape == (2,) and x[one].shape == x[one, :].shape
+    assert x.swapaxes(one, np.int64(0)).shape == x.flatten(np.int64(0)).reshape(3, 2).shape
+    image, w = leaf(np.ones((1, 5, 5, 1))), leaf(np.ones((3, 3, 1, 1)))
+    lie = {"stride": two, "padding": (one, one)}
+    y = tg.conv2d(image, w, **lie)
+    assert tg.conv2d_input(y, w, shape=tuple(np.array([1, 5, 5, 1])), **lie).shape == image.shape
+    assert tg.conv2d_weight(image, y, shape=tuple(np.array(w.shape)), **lie).shape == w.shape
+    tg.grad(y.sum(), [image, w])
+
+
 def test_errors_use_the_names_that_people_type():
     x = tg.tensor(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"matmul: wanted .* got \(2, 3\) @ \(2, 3\)"):

@@ -180,6 +180,97 @@ def test_no_grad_is_a_context_a_decorator_and_per_thread():
     assert seen == [True] and (x * x).requires_grad
 
 
+def test_no_grad_can_be_used_again_and_inside_itself():
+    x, g = leaf(1.0), tg.no_grad()
+    for _ in range(2):
+        with g:
+            with g:
+                assert not (x * x).requires_grad
+            assert not (x * x).requires_grad
+        assert (x * x).requires_grad
+    with pytest.raises(KeyError), g:
+        raise KeyError
+    assert (x * x).requires_grad
+
+
+@pytest.mark.parametrize("decorate", [tg.no_grad, tg.no_grad()], ids=["bare", "called"])
+def test_no_grad_decorates_functions_and_methods(decorate):
+    x = leaf(1.0)
+
+    @decorate
+    def f(a, *, n=1):
+        """Doc."""
+        return f(a, n=n - 1) if n else a * a
+
+    class Net:
+        @decorate
+        def __call__(self, a):
+            return a * a
+
+    assert not f(x, n=3).requires_grad and not Net()(x).requires_grad
+    assert (f.__name__, f.__doc__) == ("f", "Doc.")
+    with pytest.raises(TypeError):
+        f("a", n=2)
+    assert (x * x).requires_grad
+
+
+@pytest.mark.parametrize("decorate", [tg.no_grad, tg.no_grad()], ids=["bare", "called"])
+def test_a_decorated_generator_leaves_its_caller_alone(decorate):
+    x, closed = leaf(1.0), []
+
+    @decorate
+    def squares(n):
+        try:
+            for _ in range(n):
+                got = yield x * x
+                if got:
+                    yield got
+        except KeyError:
+            yield x + x
+        finally:
+            closed.append((x * x).requires_grad)
+        return "end"
+
+    for y in squares(2):
+        assert not y.requires_grad and (x * x).requires_grad
+    g = squares(3)
+    assert not next(g).requires_grad and g.send("sent") == "sent"
+    assert not next(g).requires_grad and not g.throw(KeyError()).requires_grad
+    with pytest.raises(StopIteration) as end:
+        next(g)
+    assert end.value.value == "end"
+    g = squares(3)
+    next(g)
+    g.close()
+    assert closed == [False] * 3 and (x * x).requires_grad
+
+
+def test_interleaved_generators_leave_recording_on():
+    """A `with no_grad()` inside a generator reaches its caller until it ends, as in PyTorch."""
+    x = leaf(1.0)
+
+    def frozen():
+        with tg.no_grad():
+            yield x * x
+
+    one, two = frozen(), frozen()
+    assert not next(one).requires_grad and not next(two).requires_grad
+    for g in (one, two):  # in the order they began, not the reverse
+        with pytest.raises(StopIteration):
+            next(g)
+    assert (x * x).requires_grad
+
+
+def test_no_grad_refuses_what_it_cannot_decorate():
+    with pytest.raises(TypeError, match="no_grad: wanted a function to decorate, got bool"):
+        tg.no_grad(True)
+    with pytest.raises(TypeError, match="no_grad: wanted a function, got an async one"):
+
+        @tg.no_grad
+        async def f():
+            pass
+
+
 def test_a_stale_graph_is_refused():
     w = tg.tensor([1.0], requires_grad=True)
     loss, again = (w * w).sum(), (w * 3.0).sum()

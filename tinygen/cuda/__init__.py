@@ -2,10 +2,10 @@
 
 Functions take and give CuPy arrays; one that `tinygen/cpu` has too, in the file of the same stem,
 has its arguments and result.
-`launch` compiles a `.cu` file at first use, checks what it passes, and counts what ran.
+`launch` compiles a `.cu` file at first use and checks what it passes; `used` counts what ran.
 """
 
 from .arithmetic import precision
-from .launch import kernels_used
+from .used import kernels_used
 
 __all__ = ["kernels_used", "precision"]

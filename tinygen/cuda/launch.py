@@ -7,7 +7,6 @@ would be read as other numbers. So `launch` takes no array that a kernel cannot 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,30 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..device import Array, DeviceError, cupy
+from .used import count
 
 THREADS = 256  # of a block, where a kernel's comment says nothing else
 MOST_BLOCKS = 65_535  # of a grid-stride loop
 OPTIONS = ("-std=c++17",)
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 LARGEST = 2**31 - 2**25  # entries: kernels count in int, and one stride of the largest grid further
-
-_used: Counter[str] = Counter()
-
-
-def kernels_used(*, reset: bool = False) -> dict[str, int]:
-    """How often each kernel was launched in this process, by name: "conv/conv2d".
-
-    "cupy/pad" is an op without a kernel of ours, which CuPy's functions computed.
-    """
-    found = dict(_used)
-    if reset:
-        _used.clear()
-    return found
-
-
-def count(name: str) -> None:
-    """Notes one use, for `kernels_used`."""
-    _used[name] += 1
 
 
 def folder() -> Path:
@@ -109,7 +91,7 @@ def launch(
     grid, block = (n if isinstance(n, tuple) else (n,) for n in (grid, block))
     if 0 in grid:
         return
-    _used[kernel] += 1
+    count(kernel)
     values = tuple(_value(kernel, a, dtype) for a in args)
     _kernel(stem, name, dtype)(grid, block, values, shared_mem=shared)
 

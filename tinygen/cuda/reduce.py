@@ -9,12 +9,9 @@ from __future__ import annotations
 import math
 from itertools import groupby
 
-from numpy.lib.array_utils import normalize_axis_tuple
-
+from ..axes import Axes, reduced_axes
 from ..device import Array, cupy
 from .launch import THREADS, blocks, dense, empty, launch
-
-Axes = int | tuple[int, ...] | None
 
 FULL = 528  # blocks, four for each multiprocessor of an H100: a long sum is cut into so many parts
 SHORT = 1024  # a row up to this long is one warp's, a longer one a block's
@@ -51,7 +48,7 @@ def log_softmax(x: Array, *, axis: int) -> Array:
 
 
 def _axes(x: Array, axis: Axes) -> tuple[int, ...]:
-    return tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
+    return reduced_axes(axis, x.ndim)
 
 
 def _kept(x: Array, axis: Axes, keepdims: bool) -> tuple[int, ...]:
@@ -143,10 +140,13 @@ def split(n: int, least: int, others: int) -> tuple[int, int]:
 
 
 def _softmax(op: str, x: Array, axis: int) -> Array:
+    axes = _axes(x, axis)
+    if not x.ndim:
+        return _softmax(op, x.reshape(1), 0).reshape(())
     _check_some(x, axis)
-    if len(_axes(x, axis)) != 1:
+    if len(axes) != 1:
         raise ValueError("wanted one axis")
-    (at,), x = _axes(x, axis), dense(x)
+    (at,), x = axes, dense(x)
     y = empty(x.shape, x.dtype)
     outer, n, inner = math.prod(x.shape[:at]), x.shape[at], math.prod(x.shape[at + 1 :])
     if not x.size:

@@ -59,7 +59,7 @@ def clip_weights(D: Module, c: float) -> None:
     """w ← clip(w, -c, c) in place, for all weights and biases."""
     for p in D.parameters():
         xp(p.data).clip(p.data, -c, c, out=p.data)
-        p.writes[0] += 1  # as an optimiser's step: grad refuses graphs recorded before
+        p.increment_version()  # as an optimiser's step: grad refuses graphs recorded before
 
 
 def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:

@@ -1,9 +1,9 @@
 """Floor 3: layers that hold parameters. `init` says how these begin."""
 
 from . import init
-from .dense import dense
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
 from .module import Module, Sequential, in_chunks
+from .networks import dense
 
 __all__ = [
     "BatchNorm",

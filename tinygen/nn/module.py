@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -54,26 +54,42 @@ class Module:
                 )
         for name, t in mine.items():
             t.data[...] = xp(t.data).asarray(state[name])
-            t.writes[0] += 1
+            t.increment_version()
 
     def modules(self) -> Iterator[Module]:
         """This Module and all below it, also those in lists and dicts."""
         yield self
-        yield from _modules(vars(self))
+        for _, part in _inside(vars(self)):
+            yield from part.modules()
 
-    def to(self, device: str) -> Module:
-        """Moves all parameters and buffers; returns self."""
+    def to(self, device: str) -> Self:
+        """Moves all parameters and buffers; returns self. Make optimisers afterwards."""
         for _, t in self._named():
-            t.data = to_device(t.data, device)
+            if t.device != device:
+                t.data = to_device(t.data, device)
         return self
 
-    def astype(self, dtype: Any) -> Module:
-        """Casts all parameters and buffers to float32 or float64; returns self."""
+    def astype(self, dtype: Any) -> Self:
+        """Casts all parameters and buffers to float32 or float64; returns self. Make optimisers
+        afterwards."""
         if np.dtype(dtype) not in FLOATS:
             raise TypeError(f"astype: wanted float32 or float64, got {np.dtype(dtype)}")
         for _, t in self._named():
-            t.data = t.data.astype(np.dtype(dtype))
+            if t.dtype != dtype:
+                t.data = t.data.astype(np.dtype(dtype))
         return self
+
+    def __repr__(self) -> str:
+        """Sizes and settings, and below them the Modules that are part of this one."""
+        inside = [f"  ({name}): {_indented(part)}" for name, part in self._parts().items()]
+        own = ", ".join(f"{name}={_shown(v)}" for name, v in vars(self).items() if _is_own(v))
+        if not inside:
+            return f"{type(self).__name__}({own})"
+        return "\n".join([f"{type(self).__name__}({own}", *inside, ")"])
+
+    def _parts(self) -> dict[str, Any]:
+        """What `repr` shows below this Module."""
+        return dict(_inside(vars(self)))
 
 
 def _some(names: Set[str]) -> str:
@@ -95,16 +111,40 @@ def _walk(values: Mapping[Any, Any]) -> Iterator[tuple[str, Tensor]]:
             yield from ((f"{name}.{path}", t) for path, t in _walk(inner))
 
 
-def _modules(value: Any) -> Iterator[Module]:
-    if isinstance(value, Module):
-        yield from value.modules()
-    elif isinstance(value, (dict, list, tuple)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _modules(inner)
+def _inside(values: Mapping[Any, Any]) -> Iterator[tuple[str, Module]]:
+    """The Modules among values, also in lists and dicts, with their paths."""
+    for name, value in values.items():
+        if isinstance(value, Module):
+            yield str(name), value
+        elif isinstance(value, (dict, list, tuple)):
+            inner = value if isinstance(value, dict) else dict(enumerate(value))
+            yield from ((f"{name}.{path}", part) for path, part in _inside(inner))
+
+
+def _is_own(value: Any) -> bool:
+    """Whether `repr` shows an attribute beside the Module's name: Tensors and settings."""
+    plain = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(v, (Tensor, int, float, str, np.generic)) for v in plain)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))}{',' if len(value) == 1 else ''})"
+    return str(value.shape) if isinstance(value, Tensor) else str(value)
+
+
+def _indented(part: Any) -> str:
+    """repr(part) with its lines moved to the right; of a function, its name."""
+    text = repr(part) if isinstance(part, Module) else getattr(part, "__name__", repr(part))
+    return str(text).replace("\n", "\n  ")
 
 
 class Sequential(Module):
-    """layer after layer. Modules get `train`; plain functions (tanh, a reshape) get x alone."""
+    """layer after layer. Modules get `train`; plain functions (tanh, a reshape) get x alone.
+
+    It has the length of its layers and is indexed and iterated as a list; a slice of it is a
+    Sequential of the same layers.
+    """
 
     def __init__(self, *layers: Callable[..., Tensor]):
         self.layers = list(layers)
@@ -113,6 +153,18 @@ class Sequential(Module):
         for layer in self.layers:
             x = layer(x, train=train) if isinstance(layer, Module) else layer(x)
         return x
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Callable[..., Tensor]]:
+        return iter(self.layers)
+
+    def __getitem__(self, i: Any) -> Any:
+        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
+
+    def _parts(self) -> dict[str, Any]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
 
 
 def in_chunks(f: Callable[[Any], Tensor], x: Any, chunk: int) -> np.ndarray[Any, Any]:

@@ -1,7 +1,7 @@
 """Floor 2: the ops, under NumPy's names, and Tensor's operators made of them.
 
 elementwise  add sub mul div neg power exp log … relu maximum where
-shape        reshape transpose broadcast_to concatenate pad indexing
+shape        reshape flatten squeeze transpose broadcast_to concatenate pad indexing
 reduce       sum mean var max logsumexp softmax norm
 linalg       matmul linear
 conv         conv2d conv2d_input conv2d_weight
@@ -49,13 +49,17 @@ from .resample import avg_pool2, upsample2
 from .shape import (
     broadcast_to,
     concatenate,
+    expand_dims,
+    flatten,
     flip,
     index,
     one_hot,
     pad,
     reshape,
     split,
+    squeeze,
     stack,
+    swapaxes,
     take,
     transpose,
 )
@@ -74,6 +78,8 @@ __all__ = [
     "div",
     "dropout",
     "exp",
+    "expand_dims",
+    "flatten",
     "flip",
     "layer_norm",
     "leaky_relu",
@@ -103,9 +109,11 @@ __all__ = [
     "softplus",
     "split",
     "sqrt",
+    "squeeze",
     "stack",
     "sub",
     "sum",
+    "swapaxes",
     "take",
     "tanh",
     "transpose",
@@ -113,6 +121,13 @@ __all__ = [
     "var",
     "where",
 ]
+
+
+# The ops of one Tensor that are also methods: x.sum(0) is sum(x, axis=0), x.exp() is exp(x).
+REDUCTIONS = ("sum", "mean", "max", "min", "var", "std", "prod", "cumsum")
+REDUCTIONS += ("logsumexp", "softmax", "log_softmax")
+ELEMENTWISE = ("exp", "log", "sqrt", "abs", "sign", "tanh", "sigmoid", "softplus", "relu")
+ELEMENTWISE += ("sin", "cos", "square", "log1p", "expm1")
 
 
 def _key(key: Any) -> Any:
@@ -135,14 +150,38 @@ def _operators() -> None:
         "__abs__": lambda self: abs(self),
         "__getitem__": lambda self, key: index(self, key=_key(key)),
         "__iter__": lambda self: (self[i] for i in range(len(self))),
-        "sum": lambda self, **how: sum(self, **how),
-        "mean": lambda self, **how: mean(self, **how),
         "reshape": reshape,
         "transpose": transpose,
+        "flatten": flatten,
+        "squeeze": squeeze,
+        "expand_dims": expand_dims,
+        "unsqueeze": expand_dims,
+        "swapaxes": swapaxes,
+        "clip": lambda self, low=None, high=None: clip(self, low=low, high=high),
         "T": property(transpose),
     }
+    for name in __all__:
+        if name in REDUCTIONS:
+            methods[name] = _reduction(globals()[name])
+        if name in ELEMENTWISE:
+            methods[name] = _elementwise(globals()[name])
     for name, method in methods.items():
         setattr(Tensor, name, method)
+
+
+def _elementwise(op: Any) -> Any:
+    return lambda self: op(self)
+
+
+def _reduction(op: Any) -> Any:
+    """x.op(axis, …): the axis by place or by name, the rest by name, as in NumPy."""
+
+    def method(self: Tensor, *axis: Any, **params: Any) -> Tensor:
+        if len(axis) > 1:
+            raise TypeError(f"{op.__name__}: wanted one axis (or a tuple), got {axis}")
+        return op(self, axis=axis[0], **params) if axis else op(self, **params)
+
+    return method
 
 
 _operators()

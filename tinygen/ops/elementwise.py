@@ -87,7 +87,7 @@ div.vjp(
 
 @primitive
 def power(x: Array, p: Array) -> Array:
-    """x ** p. The derivative by p takes log x, and is 0 where x = 0."""
+    """x ** p. The derivative by p is x ** p · log x, at x = 0 its limit: 0, for p < 0 -∞."""
     return x**p
 
 
@@ -105,7 +105,8 @@ def _power_x(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
 
 def _power_p(g: Tensor, y: Tensor, x: Any, p: Any) -> Tensor:
     x = x if isinstance(x, Tensor) else tensor(x, dtype=g.dtype, device=g.device)
-    return unbroadcast(g * y * log(where(x == 0, 1.0, x)), p)
+    zero = (x.data == 0) & (raw(p) >= 0)  # there x ** p · log x would be 0 · -∞
+    return unbroadcast(g * y * log(where(zero, 1.0, x)), p)
 
 
 power.vjp(x=_power_x, p=_power_p)

@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from ..axes import Axes, reduced_axes
 from ..core import Tensor
 from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitives import primitive
 from .elementwise import exp, mul, sqrt, where
-from .shape import Axes, broadcast_to, lift, normal_axes
+from .shape import broadcast_to, lift
 
 
 def spread(t: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     """A reduced Tensor t, laid against x again: the reduced axes come back with length 1."""
     if keepdims:
         return t
-    reduced = normal_axes(axis, x.ndim, "grad")
+    reduced = reduced_axes(axis, x.ndim, "grad")
     return t.reshape(tuple(1 if i in reduced else n for i, n in enumerate(x.shape)))
 
 
@@ -41,7 +42,11 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
 
 def _share(x: Any, axis: Axes) -> float:
     """1 / n."""
-    n = x.size if axis is None else math.prod(x.shape[i] for i in normal_axes(axis, x.ndim, "mean"))
+    n = (
+        x.size
+        if axis is None
+        else math.prod(x.shape[i] for i in reduced_axes(axis, x.ndim, "mean"))
+    )
     if n == 0:
         raise ValueError("wanted at least one number along axis")
     return 1.0 / n
@@ -62,7 +67,7 @@ mean.vjp(
 def _spread(g: Array, x: Array, axis: Axes, keepdims: bool) -> Array:
     """`spread` and broadcast_to on arrays."""
     if axis is not None and not keepdims:
-        g = xp(g).expand_dims(g, axis)
+        g = xp(g).expand_dims(g, reduced_axes(axis, x.ndim, "grad"))
     return xp(g).broadcast_to(g, x.shape)
 
 
@@ -75,7 +80,7 @@ mean.fast(
 def var(x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> Tensor:
     """Σ (x - mean)² / (n - ddof): ddof 0 is the biased variance, 1 the unbiased one."""
     x = lift(x)
-    n = math.prod(x.shape[i] for i in normal_axes(axis, x.ndim, "var"))
+    n = math.prod(x.shape[i] for i in reduced_axes(axis, x.ndim, "var"))
     if n <= ddof:
         raise ValueError(f"var: wanted more than ddof={ddof} numbers, got {n}")
     centred = x - mean(x, axis=axis, keepdims=True)
@@ -90,7 +95,7 @@ def max(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
 
 def _max_x(g: Tensor, y: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     hit = (x.data == spread(y, x, axis, keepdims).data).astype(x.dtype)
-    share = hit / hit.sum(axis=axis, keepdims=True)
+    share = hit / hit.sum(axis=reduced_axes(axis, x.ndim, "grad"), keepdims=True)
     return spread(g, x, axis, keepdims) * share
 
 

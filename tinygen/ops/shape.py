@@ -13,22 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ..axes import Axes, normal_axes
 from ..core import FLOATS, Tensor, tensor
 from ..cpu import reduce as cpu
 from ..cpu import threads
 from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitives import primitive
-
-Axes = int | tuple[int, ...] | None
-
-
-def normal_axes(axis: Axes, ndim: int, op: str) -> tuple[int, ...]:
-    """axis as a sorted tuple of numbers in [0, ndim); None stands for all."""
-    axes = range(ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
-    if any(not -ndim <= a < ndim for a in axes):
-        raise ValueError(f"{op}: axis {axis} is out of range for {ndim} axes")
-    return tuple(sorted(int(a) % ndim for a in axes))
 
 
 def lift(x: Any) -> Tensor:
@@ -53,6 +44,32 @@ def reshape(x: Tensor, *shape: Any) -> Tensor:
     return reshape_to(x, shape=_one_tuple(shape))
 
 
+def flatten(x: Tensor, start_dim: int = 0) -> Tensor:
+    """x with the axes from start_dim on made one: flatten(x, 1) makes each sample a row."""
+    x = lift(x)
+    (start,) = normal_axes(start_dim, max(1, x.ndim), "flatten")
+    return reshape_to(x, shape=(*x.shape[:start], math.prod(x.shape[start:])))
+
+
+def squeeze(x: Tensor, axis: Axes = None) -> Tensor:
+    """x without these axes, which have length 1; without all that have length 1 if None."""
+    x = lift(x)
+    ones = tuple(i for i, n in enumerate(x.shape) if n == 1)
+    gone = ones if axis is None else normal_axes(axis, x.ndim, "squeeze")
+    if not set(gone) <= set(ones):
+        raise ValueError(f"squeeze: wanted axes of length 1, got axis {axis} of {x.shape}")
+    return reshape_to(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in gone))
+
+
+def expand_dims(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
+    """x with new axes of length 1, at these places among the axes of the result."""
+    x = lift(x)
+    ndim = x.ndim + (len(axis) if isinstance(axis, tuple) else 1)
+    new = normal_axes(axis, ndim, "expand_dims")
+    lengths = iter(x.shape)
+    return reshape_to(x, shape=tuple(1 if i in new else next(lengths) for i in range(ndim)))
+
+
 @primitive(shown="transpose")
 def permute(x: Array, *, axes: tuple[int, ...]) -> Array:
     """See `transpose`."""
@@ -68,9 +85,19 @@ def transpose(x: Tensor, *axes: Any) -> Tensor:
     return permute(x, axes=tuple(normal_axes(a, x.ndim, "transpose")[0] for a in order))
 
 
+def swapaxes(x: Tensor, axis1: int, axis2: int) -> Tensor:
+    """x with two axes exchanged."""
+    x = lift(x)
+    order = list(range(x.ndim))
+    (a,), (b,) = (normal_axes(axis, x.ndim, "swapaxes") for axis in (axis1, axis2))
+    order[a], order[b] = b, a
+    return permute(x, axes=tuple(order))
+
+
 def _one_tuple(values: tuple[Any, ...]) -> tuple[int, ...]:
     """(2, 3) from f(2, 3) as from f((2, 3)), as NumPy's methods take both."""
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], Sequence) else values
+    one = len(values) == 1 and isinstance(values[0], (Sequence, np.ndarray))
+    return tuple(values[0]) if one else values
 
 
 @primitive
@@ -136,13 +163,15 @@ join.vjp(xs=_join_part)
 
 def concatenate(xs: Sequence[Any], *, axis: int = 0) -> Tensor:
     """The arrays one after the other along an axis that they have."""
-    if not xs or not isinstance(axis, int):
+    if not xs or not isinstance(axis, (int, np.integer)):
         raise ValueError(f"concatenate: wanted arrays and one axis, got {len(xs)}, axis={axis}")
-    return join(*xs, axis=axis)
+    return join(*xs, axis=int(axis))
 
 
 def stack(xs: Sequence[Tensor], *, axis: int = 0) -> Tensor:
     """The arrays, all of one shape, one after the other along a new axis."""
+    dtype = next((x.dtype for x in xs if isinstance(x, Tensor)), None)
+    xs = [x if isinstance(x, Tensor) or dtype is None else tensor(x, dtype=dtype) for x in xs]
     xs = [lift(x) for x in xs]
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack: wanted arrays of one shape, got {[x.shape for x in xs]}")
@@ -155,7 +184,7 @@ def split(x: Tensor, sections: int | Sequence[int], *, axis: int = 0) -> list[Te
     x = lift(x)
     (axis,) = normal_axes(axis, x.ndim, "split")
     size = x.shape[axis]
-    if isinstance(sections, int):
+    if isinstance(sections, (int, np.integer)):
         if sections < 1 or size % sections:
             raise ValueError(f"split: {size} entries do not make {sections} equal parts")
         cuts = [i * (size // sections) for i in range(sections + 1)]

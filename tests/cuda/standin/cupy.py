@@ -87,6 +87,12 @@ class ndarray:
     def __array__(self, *_, **__):
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Use .get()")
 
+    def __reduce__(self):  # through the host, as CuPy does
+        return asarray, (self.get(),)
+
+    def __deepcopy__(self, memo):
+        return _wrap(self._a.copy(), [self])
+
     def __len__(self):
         return len(self._a)
 
