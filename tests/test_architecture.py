@@ -86,3 +86,11 @@ def test_import_is_light():
     code = f"import sys, tinygen; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS[1]))
+def test_the_engine_imports_no_launcher(name):
+    """It counts what ran, but which kernels there are is the ops' affair."""
+    tree = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8"))
+    modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    assert {m for m in modules if m.startswith("cuda")} <= {"cuda.used"}
