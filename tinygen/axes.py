@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from itertools import groupby
+
 import numpy as np
 
 Axes = int | tuple[int, ...] | None
@@ -28,3 +31,20 @@ def reduced_axes(axis: Axes, ndim: int, op: str = "") -> tuple[int, ...]:
     if ndim == 0 and isinstance(axis, (int, np.integer)) and axis in (0, -1):
         return ()
     return normal_axes(axis, ndim, op)
+
+
+def runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """(outer, n, inner) of each run of adjacent axes among `axes`, the last one first.
+
+    Each is what it is when the runs after it have been reduced. Without any, nothing is summed.
+    """
+    groups = groupby(((i in axes, n) for i, n in enumerate(shape) if n != 1), lambda pair: pair[0])
+    merged = [(reduced, math.prod(n for _, n in group)) for reduced, group in groups]
+    each, outer, inner = [], math.prod(shape), 1
+    for reduced, n in reversed(merged):
+        outer //= n
+        if reduced:
+            each.append((outer, n, inner))
+        else:
+            inner *= n
+    return each or [(1, 1, inner)]

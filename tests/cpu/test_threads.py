@@ -11,7 +11,7 @@ import pytest
 
 import tinygen as tg
 from tinygen.cpu import threads
-from tinygen.models import gan
+from tinygen.models import Setup, gan
 
 
 @pytest.fixture
@@ -131,9 +131,7 @@ def test_a_forked_child_has_a_pool_of_its_own():
 
 def trained(count, monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: count)
-    config = {"arch": "dcgan", "shape": (28, 28, 1), "loss": "non-saturating", "lr": 2e-4}
-    config |= {"device": "cpu", "beta1": 0.5, "generator_steps": 1}
-    model = gan.build(config, np.random.default_rng(0))
+    model = gan.build(gan.Config(), Setup((28, 28, 1)), np.random.default_rng(0))
     x = np.random.default_rng(1).uniform(-1, 1, (32, 28, 28, 1)).astype(np.float32)
     rng = np.random.default_rng(2)
     losses = [model.step(x, rng)["loss_G"].item() for _ in range(3)]

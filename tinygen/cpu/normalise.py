@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import threads
+from .reduce import column_sums
 from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
@@ -32,11 +33,10 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
         so_far = (0, np.zeros_like(flat[0]), np.zeros_like(flat[0]))
         for part in blocks(lo, hi, rows):
             block = flat[part]
-            ones = np.ones(len(block), block.dtype)
-            mean = (ones @ block) / block.dtype.type(len(block))
+            mean = column_sums(block) / block.dtype.type(len(block))
             centred = np.subtract(block, mean, out=scratch("norm a", block.shape, block.dtype))
             centred *= centred
-            so_far = _joined(so_far, (len(block), mean, ones @ centred))
+            so_far = _joined(so_far, (len(block), mean, column_sums(centred)))
         return so_far
 
     n, mean, squares = reduce(_joined, run(work, len(flat), least=rows))
@@ -79,12 +79,11 @@ def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array,
     def work(lo: int, hi: int) -> Array:
         sums = np.zeros((2, flat.shape[1]), flat.dtype)
         for part in blocks(lo, hi, rows):
-            ones = np.ones(part.stop - part.start, flat.dtype)
             t = scratch("norm a", flat[part].shape, flat.dtype)
             np.subtract(flat[part], mean, out=t)
             t *= flat_g[part]
-            sums[0] += ones @ flat_g[part]
-            sums[1] += ones @ t
+            sums[0] += column_sums(flat_g[part])
+            sums[1] += column_sums(t)
         sums[1] *= scale
         return sums
 

@@ -1,25 +1,85 @@
-"""Sums over leading axes, as the gradient of a bias is one: block by block, over the threads."""
+"""Sums that stay accurate however many numbers they add.
+
+NumPy adds numbers that lie side by side in pairs, pairs of pairs and so on, so that rounding
+errors grow with log n. Along other axes it adds one number after the other, and the errors grow
+with n: 20,000,000 ones in float32 make 16,777,216. Here such a sum is one of short parts, each by
+a product with ones (BLAS reads memory as fast as it goes), and the parts are summed likewise.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from ..axes import Axes, reduced_axes, runs
 from . import threads
-from .threads import blocks, run, total
+from .threads import run, total
 
 Array = np.ndarray[Any, Any]
 
+SHORT = 128  # rows that are added one after the other
+NARROW = 16  # columns; fewer are added several rows at a time, as rows so short are slow
+ALONE = 16_384  # numbers; with fewer, BLAS starts no threads that would have to be held back
 
-def sum_rows(x: Array) -> Array:
-    """x (rows, n) -> (n,). By products with ones: sums of a block, then their sum, in order."""
-    rows = max(1, threads.BLOCK // max(1, x.shape[1]))
 
-    def work(lo: int, hi: int) -> Array:
-        sums = np.zeros(x.shape[1], x.dtype)
-        for part in blocks(lo, hi, rows):
-            sums += np.ones(part.stop - part.start, x.dtype) @ x[part]
-        return sums
+def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
+    """Σ x over the axes."""
+    if x.ndim < 2 or x.size <= SHORT * x.shape[-1]:  # no sum but along the last axis is longer
+        return np.asarray(x.sum(axis=axis, keepdims=keepdims))
+    reduced = reduced_axes(axis, x.ndim)
+    steps = runs(x.shape, reduced)
+    if all(n <= SHORT or inner == 1 for _, n, inner in steps):
+        return np.asarray(x.sum(axis=reduced, keepdims=keepdims))
+    y = np.ascontiguousarray(x)
+    for outer, n, inner in steps:
+        y = y.reshape(outer, n, inner)
+        y = y.sum(axis=1) if n <= SHORT or inner == 1 else _sum_middle(y)
+    ones = (1 if i in reduced else n for i, n in enumerate(x.shape))
+    kept = (n for i, n in enumerate(x.shape) if i not in reduced)
+    return y.reshape(tuple(ones if keepdims else kept))
 
-    return total(run(work, len(x), least=rows))
+
+def _sum_middle(x: Array) -> Array:
+    """x (outer, n, inner), contiguous -> (outer, inner), over the threads where it pays."""
+    outer, n, inner = x.shape
+    if x.size < ALONE:
+        return column_sums(x)
+    if outer > 1:
+        least = -(-threads.BLOCK // (n * inner))
+        return np.concatenate(run(lambda lo, hi: column_sums(x[lo:hi]), outer, least=least))
+    least = max(SHORT, threads.BLOCK // inner)
+    return total(run(lambda lo, hi: column_sums(x[:, lo:hi]), n, least=least))
+
+
+def column_sums(x: Array) -> Array:
+    """x (..., rows, n), rows side by side in memory -> (..., n): parts of rows, then their sums."""
+    *lead, rows, n = x.shape
+    while rows > SHORT:
+        few = SHORT if n >= NARROW else max(2, SHORT * 8 // n)  # rows of a part
+        parts, rest = divmod(rows, few)
+        y = np.empty((*lead, parts + (rest > 0), n), x.dtype)
+        whole = x[..., : parts * few, :]
+        if n >= NARROW:
+            np.matmul(
+                _ones(few, x.dtype), whole.reshape(*lead, parts, few, n), out=y[..., :parts, :]
+            )
+        else:
+            flat = whole.reshape(*lead, parts, few * n)
+            np.matmul(flat, _stripes(few, n, x.dtype), out=y[..., :parts, :])
+        if rest:
+            np.matmul(_ones(rest, x.dtype), x[..., parts * few :, :], out=y[..., parts, :])
+        x, rows = y, y.shape[-2]
+    return np.asarray(np.matmul(_ones(rows, x.dtype), x))
+
+
+@cache
+def _ones(n: int, dtype: Any) -> Array:
+    return np.ones(n, dtype)
+
+
+@cache
+def _stripes(rows: int, n: int, dtype: Any) -> Array:
+    """(rows·n, n): numbers that lie row by row, times this, are the sums of the columns."""
+    return np.tile(np.eye(n, dtype=dtype), (rows, 1))

@@ -7,9 +7,8 @@ run of adjacent axes, the last run first; nothing is moved for it.
 from __future__ import annotations
 
 import math
-from itertools import groupby
 
-from ..axes import Axes, reduced_axes
+from ..axes import Axes, reduced_axes, runs
 from ..device import Array, cupy
 from .launch import THREADS, blocks, dense, empty, launch
 
@@ -62,23 +61,6 @@ def _kept(x: Array, axis: Axes, keepdims: bool) -> tuple[int, ...]:
 def _check_some(x: Array, axis: Axes) -> None:
     if 0 in (x.shape[i] for i in _axes(x, axis)):
         raise ValueError("wanted at least one number along axis")
-
-
-def runs(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """(outer, n, inner) of each run of adjacent axes among `axes`, the last one first.
-
-    Each is what it is when the runs after it have been reduced. Without any, nothing is summed.
-    """
-    groups = groupby(((i in axes, n) for i, n in enumerate(shape) if n != 1), lambda pair: pair[0])
-    merged = [(reduced, math.prod(n for _, n in group)) for reduced, group in groups]
-    found, outer, inner = [], math.prod(shape), 1
-    for reduced, n in reversed(merged):
-        outer //= n
-        if reduced:
-            found.append((outer, n, inner))
-        else:
-            inner *= n
-    return found or [(1, 1, inner)]
 
 
 def _reduced(op: str, x: Array, axis: Axes, scale: float = 1.0) -> Array:

@@ -188,7 +188,7 @@ def _layer_gamma(
 ) -> Array:
     if not isinstance(g, np.ndarray):
         return _layer_sums(g, x, gamma, saved)[1]
-    return (g * saved["xhat"]).sum(axis=tuple(range(x.ndim - gamma.ndim)))
+    return summed(g * saved["xhat"], gamma)
 
 
 def _layer_beta(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..axes import Axes, reduced_axes
 from ..core import Tensor
+from ..cpu import reduce as cpu
 from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitives import primitive
@@ -30,6 +31,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     return x.sum(axis=axis, keepdims=keepdims)
 
 
+sum.cpu(cpu.sum)
 sum.cuda(cuda.sum)
 sum.vjp(x=lambda g, y, x, axis, keepdims: broadcast_to(spread(g, x, axis, keepdims), shape=x.shape))
 
@@ -37,7 +39,7 @@ sum.vjp(x=lambda g, y, x, axis, keepdims: broadcast_to(spread(g, x, axis, keepdi
 @primitive
 def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Σ x / n over the axes."""
-    return _share(x, axis) * x.sum(axis=axis, keepdims=keepdims)
+    return _share(x, axis) * sum.array(x, axis=axis, keepdims=keepdims)
 
 
 def _share(x: Any, axis: Axes) -> float:
@@ -114,7 +116,7 @@ def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     top = x.max(axis=axis, keepdims=True)
     top = xp(x).where(xp(x).isfinite(top), top, x.dtype.type(0))
     with np.errstate(divide="ignore"):  # log 0 = -inf is right for a row of -inf
-        y = xp(x).log(xp(x).exp(x - top).sum(axis=axis, keepdims=True)) + top
+        y = xp(x).log(sum.array(xp(x).exp(x - top), axis=axis, keepdims=True)) + top
     return y if keepdims else xp(x).squeeze(y, axis=axis)
 
 
@@ -130,7 +132,7 @@ logsumexp.vjp(
 def softmax(x: Array, *, axis: int = -1) -> Array:
     """eˣ / Σ eˣ along one axis."""
     e = xp(x).exp(x - x.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+    return e / sum.array(e, axis=axis, keepdims=True)
 
 
 softmax.cuda(cuda.softmax)
@@ -141,7 +143,7 @@ softmax.vjp(x=lambda g, y, x, axis: y * (g - sum(g * y, axis=axis, keepdims=True
 def log_softmax(x: Array, *, axis: int = -1) -> Array:
     """x - log Σ eˣ along one axis."""
     shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - xp(x).log(xp(x).exp(shifted).sum(axis=axis, keepdims=True))
+    return shifted - xp(x).log(sum.array(xp(x).exp(shifted), axis=axis, keepdims=True))
 
 
 log_softmax.cuda(cuda.log_softmax)

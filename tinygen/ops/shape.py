@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import dropwhile, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 from ..axes import Axes, normal_axes
 from ..core import FLOATS, Tensor, tensor
 from ..cpu import reduce as cpu
-from ..cpu import threads
 from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitives import primitive
@@ -121,15 +120,7 @@ def _repeated(x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*range(extra), *kept)
 
 
-@sum_to.cpu
-def _sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
-    kept = tuple(dropwhile(lambda n: n == 1, shape))
-    trailing = x.shape[x.ndim - len(kept) :] == kept
-    if x.size < threads.BLOCK or not trailing or not x.flags.c_contiguous:
-        return sum_to.forward(x, shape=shape)
-    return cpu.sum_rows(x.reshape(-1, math.prod(kept))).reshape(shape)
-
-
+sum_to.cpu(lambda x, *, shape: cpu.sum(x, axis=_repeated(x, shape)).reshape(shape))
 sum_to.cuda(lambda x, *, shape: cuda.sum(x, axis=_repeated(x, shape)).reshape(shape))
 
 broadcast_to.vjp(x=lambda g, y, x, shape: sum_to(g, shape=x.shape))

@@ -1,0 +1,75 @@
+"""float32 sums of very many numbers: as near to float64's as PyTorch's are."""
+
+import numpy as np
+import pytest
+
+import tinygen as tg
+
+SHAPES = [  # shape, axes: leading ones, one in the middle, narrow and wide rows, a single column
+    ((300_000, 4), 0),
+    ((200_000, 1), 0),
+    ((50_000, 31), 0),
+    ((20_000, 100), (0,)),
+    ((40, 50, 60, 7), (0, 1, 2)),
+    ((3, 70_000, 5), 1),
+    ((2000, 300, 2), (0, 2)),
+    ((1_000_000,), None),
+]
+
+
+def numbers(shape):
+    """Far from 0 and all of one sign: roundings do not cancel."""
+    return (1e4 + np.random.default_rng(0).standard_normal(shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_sums_keep_their_digits(shape, axis):
+    x = numbers(shape)
+    exact = x.sum(axis=axis, dtype=np.float64)
+    np.testing.assert_allclose(tg.sum(tg.tensor(x), axis=axis).numpy(), exact, rtol=5e-7)
+    exact = x.mean(axis=axis, dtype=np.float64)
+    np.testing.assert_allclose(tg.mean(tg.tensor(x), axis=axis).numpy(), exact, rtol=5e-7)
+    exact = x.var(axis=axis, dtype=np.float64)
+    np.testing.assert_allclose(tg.var(tg.tensor(x), axis=axis).numpy(), exact, rtol=2e-5)
+
+
+def test_twenty_million_ones():
+    x = tg.tensor(np.ones((20_000_000, 2)))
+    np.testing.assert_array_equal(tg.sum(x, axis=0).numpy(), [2e7, 2e7])
+
+
+def test_a_bias_gathers_its_gradient_without_loss():
+    g = numbers((100_000, 3))
+    bias, weight = (tg.tensor(np.zeros(s), requires_grad=True) for s in (3, (2, 3)))
+    x = np.ones((100_000, 2), np.float32)
+    for y in (tg.linear(tg.tensor(x), weight, bias), tg.tensor(g) * 0.0 + bias):
+        (db,) = tg.grad(y, [bias], g)
+        np.testing.assert_allclose(db.numpy(), g.sum(0, dtype=np.float64), rtol=5e-7)
+
+
+def test_norms_know_mean_and_variance_of_many():
+    x = numbers((300_000, 4))
+    mean, var = np.zeros((2, 4), np.float32)
+    one, zero = np.ones(4, np.float32), np.zeros(4, np.float32)
+    tg.batch_norm(x, one, zero, stats=(mean, var))
+    np.testing.assert_allclose(mean, x.mean(0, dtype=np.float64), rtol=5e-7)
+    np.testing.assert_allclose(var, x.var(0, dtype=np.float64), rtol=2e-4)
+    gamma = tg.tensor(one, requires_grad=True)
+    wide = tg.tensor(np.random.default_rng(1).standard_normal((100_000, 4)))
+    g = numbers(wide.shape)
+    (dgamma,) = tg.grad(tg.layer_norm(wide, gamma, zero), [gamma], g)
+    a = wide.numpy().astype(float)
+    xhat = (a - a.mean(1, keepdims=True)) / np.sqrt(a.var(1, keepdims=True) + 1e-5)
+    size = np.abs(g * xhat).sum(0)
+    np.testing.assert_array_less(np.abs(dgamma.numpy() - (g * xhat).sum(0)), 1e-6 * size)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_softmax_over_many_adds_up_to_one(axis):
+    x = tg.tensor(np.random.default_rng(0).random((500_000, 3)[:: 1 - 2 * axis]))
+    exact = np.log(np.exp(x.numpy().astype(float)).sum(axis=axis))
+    np.testing.assert_allclose(tg.logsumexp(x, axis=axis).numpy(), exact, rtol=2e-7)
+    p = tg.softmax(x, axis=axis).numpy()
+    np.testing.assert_allclose(p.sum(axis=axis, dtype=np.float64), 1, rtol=1e-6)
+    log_p = tg.log_softmax(x, axis=axis).numpy()
+    np.testing.assert_allclose(np.exp(log_p.astype(float)).sum(axis=axis), 1, rtol=1e-5)
