@@ -58,9 +58,10 @@ def grad(
                     "cast or another write after it was recorded; take all gradients first, or "
                     "compute the loss anew"
                 )
+            shared: dict[str, Any] = {}
             for i, a in enumerate(node.args):
                 if isinstance(a, Tensor) and reached.get(id(a)):
-                    _add(cotangents, id(a), node.op.rule(node, i, g, y))
+                    _add(cotangents, id(a), node.op.rule(node, i, g, y, shared))
             if not retain:
                 node.args = node.saved = None
     return tuple(_result(cotangents, i, t, allow_unused) for i, t in enumerate(inputs))

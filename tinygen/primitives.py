@@ -80,7 +80,7 @@ class Primitive:
 
     def _on(self, kind: type) -> Callable[..., Array]:
         """What computes arrays of this type."""
-        if kind is np.ndarray:
+        if issubclass(kind, (np.ndarray, np.generic)):
             return self.tuned or self.forward
         if self.kernel is None:
             count(f"cupy/{self.name}")
@@ -89,7 +89,9 @@ class Primitive:
     def fast(self, **rules: Callable[..., Array]) -> None:
         """Sets, per argument, the same gradient on arrays, used when no graph is recorded.
 
-        Called as (g, y, *args, saved=, **params), `saved` only if the forward takes it.
+        Called as (g, y, *args, **params), with two more keywords if the forward takes `saved`:
+        that, and `shared`, a dict in which the rules of several arguments leave for each other
+        what they have in common, while one cotangent g goes through.
         """
         self._set(self.fast_rules, rules)
 
@@ -190,14 +192,17 @@ class Primitive:
         ]
         return ", ".join(parts + [f"{k}={v!r:.60}" for k, v in params.items()])
 
-    def rule(self, node: Node, i: int, g: Tensor, y: Tensor) -> Tensor:
-        """The cotangent of argument i of `node`, given g, the cotangent of its output y."""
+    def rule(self, node: Node, i: int, g: Tensor, y: Tensor, shared: dict[str, Any]) -> Tensor:
+        """The cotangent of argument i of `node`, given g, the cotangent of its output y.
+
+        shared: empty for the first argument, and the same dict for the others.
+        """
         args = node.args or ()
         name = self.args[i] if self.star is None else self.star
         index = () if self.star is None else (i,)
         fast = None if recording.on else self.fast_rules.get(name)
         if fast is not None:
-            kept = {"saved": node.saved} if self.keeps else {}
+            kept = {"saved": node.saved, "shared": shared} if self.keeps else {}
             arrays = [raw(a) for a in args]
             ga = Tensor(fast(*index, g.data, y.data, *arrays, **kept, **node.params))
         elif name in self.rules:

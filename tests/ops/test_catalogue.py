@@ -82,6 +82,30 @@ def test_fast_rules_equal_the_formulas(name, data):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", [n for n, p in OURS.items() if p.keeps])
+@given(data=st.data())
+def test_every_forward_keeps_the_same_for_the_fast_rules(name, data):
+    op, (arrays, params) = OURS[name], data.draw(CASES[name].calls)
+    plain, tuned = {}, {}
+    op.forward(*arrays, saved=plain, **params)
+    op.tuned(*arrays, saved=tuned, **{**op.defaults, **params})
+    assert plain.keys() == tuned.keys()
+    for key, value in plain.items():
+        np.testing.assert_allclose(tuned[key], value, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", [n for n, p in OURS.items() if p.keeps])
+def test_a_cotangent_may_be_written_anew_between_two_gradients(name):
+    r = np.random.default_rng(0)
+    xs = [tg.tensor(r.standard_normal(s), dtype=float, requires_grad=True) for s in ((5, 3), 3, 3)]
+    y, c = CASES[name].op(*xs), Tensor(r.standard_normal((5, 3)))
+    tg.grad(y, xs, c, retain_graph=True)
+    c.data[...] = r.standard_normal((5, 3))
+    again = tg.grad(y, xs, c, retain_graph=True)
+    for a, b in zip(again, tg.grad(y, xs, c.data.copy()), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
 @pytest.mark.parametrize("name", [n for n, c in CASES.items() if c.torch])
 @given(data=st.data())
 def test_torch_agrees(name, data):

@@ -9,9 +9,8 @@ sample). With h = g·γ both have the gradient
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
-
-import numpy as np
 
 from ..core import Tensor
 from ..cpu import normalise as cpu
@@ -19,7 +18,7 @@ from ..cuda import normalise as cuda
 from ..device import Array, twins, xp
 from ..primitives import primitive
 from .reduce import mean
-from .shape import summed, unbroadcast
+from .shape import unbroadcast
 
 on = twins(cpu, cuda)
 
@@ -42,15 +41,15 @@ def _check(x: Array, gamma: Array, beta: Array, wanted: tuple[int, ...]) -> None
 def _forward(
     x: Array, gamma: Array, beta: Array, axes: Axes, eps: float, saved: dict[str, Any] | None
 ) -> tuple[Array, Array, Array]:
-    """(y, mean, var); keeps what the fast gradients need."""
-    centre = x.mean(axis=axes, keepdims=True)
+    """(y, mean, var), the last two flat; keeps mean and 1/√(var + ε), flat, for fast gradients."""
+    centre = mean.array(x, axis=axes, keepdims=True)
     xhat = x - centre
-    var = (xhat * xhat).mean(axis=axes, keepdims=True)
+    var = mean.array(xhat * xhat, axis=axes, keepdims=True)
     scale = 1 / xp(x).sqrt(var + x.dtype.type(eps))
     xhat *= scale
     if saved is not None:
-        saved.update(xhat=xhat, scale=scale)
-    return xhat * gamma + beta, centre, var
+        saved.update(mean=centre.reshape(-1), scale=scale.reshape(-1))
+    return xhat * gamma + beta, centre.reshape(-1), var.reshape(-1)
 
 
 @primitive
@@ -68,31 +67,41 @@ def batch_norm(
     stats: two arrays (C,) that the batch's mean and biased variance are written into.
     Ioffe & Szegedy 2015, algorithm 1.
     """
-    _check(x, gamma, beta, x.shape[-1:])
-    y, centre, var = _forward(x, gamma, beta, _batch_axes(x, gamma), eps, saved)
+    y, mean, var = _forward(x, gamma, beta, _batch_axes(x, gamma), eps, saved)
     if stats is not None:
-        stats[0][...], stats[1][...] = centre.reshape(-1), var.reshape(-1)
+        stats[0][...], stats[1][...] = mean, var
     return y
 
 
-@batch_norm.cuda
-@batch_norm.cpu
-def _batch_norm(
-    x: Array,
-    gamma: Array,
-    beta: Array,
-    *,
-    eps: float,
-    stats: tuple[Array, Array] | None,
-    saved: dict[str, Any] | None,
-) -> Array:
+@batch_norm.check
+def _check_batch(x: Array, gamma: Array, beta: Array, **_: Any) -> None:
     _check(x, gamma, beta, x.shape[-1:])
-    mean, var, scale = on(x).statistics_and_scale(x, eps)
-    if stats is not None:
-        stats[0][...], stats[1][...] = mean, var
-    if saved is not None:
-        saved.update(mean=mean, scale=scale)
-    return on(x).scale_and_shift(x, mean, scale, gamma, beta)
+
+
+def _batch_norm_by(backend: Any) -> Callable[..., Array]:
+    """Batch norm in the two passes over memory that a backend has."""
+
+    def forward(
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        *,
+        eps: float,
+        stats: tuple[Array, Array] | None,
+        saved: dict[str, Any] | None,
+    ) -> Array:
+        mean, var, scale = backend.statistics_and_scale(x, eps)
+        if stats is not None:
+            stats[0][...], stats[1][...] = mean, var
+        if saved is not None:
+            saved.update(mean=mean, scale=scale)
+        return backend.scale_and_shift(x, mean, scale, gamma, beta)
+
+    return forward
+
+
+batch_norm.cpu(_batch_norm_by(cpu))
+batch_norm.cuda(_batch_norm_by(cuda))
 
 
 @primitive
@@ -103,23 +112,30 @@ def layer_norm(
 
     Ba, Kiros & Hinton 2016. For images (N, H, W, C), S = (H, W, C) takes a whole sample.
     """
-    _check_layer(x, gamma, beta)
     return _forward(x, gamma, beta, _layer_axes(x, gamma), eps, saved)[0]
 
 
-def _check_layer(x: Array, gamma: Array, beta: Array) -> None:
+@layer_norm.check
+def _check_layer(x: Array, gamma: Array, beta: Array, **_: Any) -> None:
     _check(x, gamma, beta, x.shape[x.ndim - gamma.ndim :] if gamma.ndim < x.ndim else x.shape[1:])
 
 
-@layer_norm.cuda
-def _layer_norm(
-    x: Array, gamma: Array, beta: Array, *, eps: float, saved: dict[str, Any] | None
-) -> Array:
-    _check_layer(x, gamma, beta)
-    y, mean, scale = cuda.layer_norm(x, gamma, beta, eps)
-    if saved is not None:
-        saved.update(mean=mean, scale=scale)
-    return y
+def _layer_norm_by(backend: Any) -> Callable[..., Array]:
+    """Layer norm by a backend."""
+
+    def forward(
+        x: Array, gamma: Array, beta: Array, *, eps: float, saved: dict[str, Any] | None
+    ) -> Array:
+        y, mean, scale = backend.layer_norm(x, gamma, beta, eps)
+        if saved is not None:
+            saved.update(mean=mean, scale=scale)
+        return y
+
+    return forward
+
+
+layer_norm.cpu(_layer_norm_by(cpu))
+layer_norm.cuda(_layer_norm_by(cuda))
 
 
 def _xhat(x: Tensor, axes: Axes, eps: float) -> tuple[Tensor, Tensor]:
@@ -152,59 +168,40 @@ _rules(batch_norm, _batch_axes)
 _rules(layer_norm, _layer_axes)
 
 
-def _batch_sums(g: Array, x: Array, saved: dict[str, Any]) -> tuple[Array, Array]:
-    """(Σ g, Σ g·x̂), computed once for the three gradients that need them."""
-    if saved.get("g") is not g:
-        saved.update(g=g, sums=on(g).gradient_sums(g, x, saved["mean"], saved["scale"]))
-    return saved["sums"]
+def _batch_sums(g: Array, x: Array, saved: Any, shared: dict[str, Any]) -> tuple[Array, Array]:
+    """(Σ g, Σ g·x̂), once for the three gradients."""
+    if not shared:
+        shared["sums"] = on(g).gradient_sums(g, x, saved["mean"], saved["scale"])
+    return shared["sums"]  # type: ignore[no-any-return]
 
 
 batch_norm.fast(
-    x=lambda g, y, x, gamma, beta, saved, **_: on(g).batch_norm_grad(
-        g, x, saved["mean"], saved["scale"], gamma, _batch_sums(g, x, saved)
+    x=lambda g, y, x, gamma, beta, saved, shared, **_: on(g).batch_norm_grad(
+        g, x, saved["mean"], saved["scale"], gamma, _batch_sums(g, x, saved, shared)
     ),
-    gamma=lambda g, y, x, gamma, beta, saved, **_: _batch_sums(g, x, saved)[1],
-    beta=lambda g, y, x, gamma, beta, saved, **_: _batch_sums(g, x, saved)[0],
+    gamma=lambda g, y, x, gamma, beta, saved, shared, **_: _batch_sums(g, x, saved, shared)[1],
+    beta=lambda g, y, x, gamma, beta, saved, shared, **_: _batch_sums(g, x, saved, shared)[0],
 )
 
 
-def _layer_x(
-    g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
-) -> Array:
-    if not isinstance(g, np.ndarray):
-        return cuda.layer_norm_grad(g, x, saved["mean"], saved["scale"], gamma)
-    axes, xhat = _layer_axes(x, gamma), saved["xhat"]
-    h = g * gamma
-    mean_h = h.mean(axis=axes, keepdims=True)
-    mean_hx = (h * xhat).mean(axis=axes, keepdims=True)
-    h -= mean_h
-    h -= xhat * mean_hx
-    h *= saved["scale"]
-    return h
+def _layer_sums(
+    g: Array, x: Array, gamma: Array, saved: Any, shared: dict[str, Any]
+) -> tuple[Array, Array]:
+    """(Σ g, Σ g·x̂) over the samples, once for the two gradients."""
+    if not shared:
+        mean, scale = saved["mean"], saved["scale"]
+        shared["sums"] = on(g).layer_gradient_sums(g, x, mean, scale, gamma.shape)
+    return shared["sums"]  # type: ignore[no-any-return]
 
 
-def _layer_gamma(
-    g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
-) -> Array:
-    if not isinstance(g, np.ndarray):
-        return _layer_sums(g, x, gamma, saved)[1]
-    return summed(g * saved["xhat"], gamma)
-
-
-def _layer_beta(
-    g: Array, y: Array, x: Array, gamma: Array, beta: Array, saved: Any, **_: Any
-) -> Array:
-    if not isinstance(g, np.ndarray):
-        return _layer_sums(g, x, gamma, saved)[0]
-    return summed(g, beta)
-
-
-def _layer_sums(g: Array, x: Array, gamma: Array, saved: dict[str, Any]) -> tuple[Array, Array]:
-    """On the GPU: (Σ g, Σ g·x̂) over the samples, computed once for the two gradients."""
-    if saved.get("g") is not g:
-        sums = cuda.layer_gradient_sums(g, x, saved["mean"], saved["scale"], gamma.shape)
-        saved.update(g=g, sums=sums)
-    return saved["sums"]
-
-
-layer_norm.fast(x=_layer_x, gamma=_layer_gamma, beta=_layer_beta)
+layer_norm.fast(
+    x=lambda g, y, x, gamma, beta, saved, **_: on(g).layer_norm_grad(
+        g, x, saved["mean"], saved["scale"], gamma
+    ),
+    gamma=lambda g, y, x, gamma, beta, saved, shared, **_: _layer_sums(g, x, gamma, saved, shared)[
+        1
+    ],
+    beta=lambda g, y, x, gamma, beta, saved, shared, **_: _layer_sums(g, x, gamma, saved, shared)[
+        0
+    ],
+)
