@@ -110,6 +110,7 @@ class Primitive:
             params = {**self.defaults, **params}
         else:
             params = self.defaults
+        given = args
         args, arrays, dtype, kind = self._unwrap(args)
         recorded = False
         if recording.on:
@@ -133,6 +134,9 @@ class Primitive:
             raise TypeError(f"{self.shown}: its forward made {y.dtype} of {dtype}")
         out = Tensor(y, recorded)
         if recorded:
+            if args is not given or params is not self.defaults:  # there may be raw arrays
+                args = tuple([_own(a) if a is b else a for a, b in zip(args, given, strict=True)])
+                params = {name: _own(value) for name, value in params.items()}
             out.node = node = Node(self, args, params)
             node.saved = saved
             node.recorded_version = total_version(args)
@@ -250,10 +254,25 @@ def primitive(forward: Any = None, *, shown: str | None = None) -> Any:
     >>> tanh.vjp(x=lambda g, y, x: g * (1 - y * y))
 
     A keyword-only parameter `saved=None` asks for a dict to keep arrays in for `fast` rules.
-    Raw array arguments are kept, copied only to cast them: do not write into them before `grad`.
+    Of raw arrays among arguments and parameters a recorded op keeps copies: writing into them
+    before `grad` changes nothing.
     `@primitive(shown="matmul")` gives the name that errors use, where users call a wrapper.
     """
     return Primitive(forward, shown) if forward else lambda f: Primitive(f, shown)
+
+
+def _own(value: Any) -> Any:
+    """An argument or parameter as a node keeps it: raw arrays, also those in tuples, as copies."""
+    if type(value) in _NO_ARRAYS:
+        return value
+    if isinstance(value, np.ndarray) or on_device(value):
+        return value.copy()
+    if type(value) in (tuple, list):
+        return type(value)([_own(v) for v in value])
+    return value
+
+
+_NO_ARRAYS = frozenset((Tensor, int, float, bool, str, slice, type(None)))
 
 
 def total_version(args: tuple[Any, ...]) -> int:

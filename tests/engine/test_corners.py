@@ -341,3 +341,35 @@ def test_to_torch_goes_by_name():
 def test_leaky_relu_at_infinity():
     y = tg.leaky_relu(tg.tensor([-np.inf, np.inf]), slope=0.0)
     np.testing.assert_array_equal(y.numpy(), [0, np.inf])
+
+
+def used_later():
+    """What a graph is recorded with, title by title: an array, and f(x, array)."""
+    rows, table = np.array([0, 1, 1]), np.arange(12.0).reshape(4, 3)
+    yield "an index", rows, lambda x, i: x[i]
+    yield "an index among slices", rows, lambda x, i: x[:, i]
+    yield "a list of numbers", [0, 1, 1], lambda x, i: x[i]
+    yield "rows of a table", rows, lambda x, i: tg.take(x, i, axis=0)
+    yield "a mask", table > 5, lambda x, m: x[m]
+    yield "a condition", table > 5, lambda x, m: tg.where(m, x * x, -x)
+    yield "a factor", table + 1, lambda x, a: x * a
+    yield "a factor to be cast", np.arange(12).reshape(4, 3), lambda x, a: x * a
+    yield "a matrix", table[:3].copy(), lambda x, a: x @ a
+    yield "a mask of dropout", table > 5, lambda x, m: tg.dropout(x, m, p=0.5)
+    yield "a part of a join", table.copy(), lambda x, a: tg.concatenate([x * x, a])
+
+
+@pytest.mark.parametrize("title", [title for title, *_ in used_later()])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_arrays_written_to_after_the_forward_change_no_gradient(title, create_graph):
+    array, f = next((array, f) for name, array, f in used_later() if name == title)
+    x = tg.tensor(np.arange(1.0, 13).reshape(4, 3), dtype=float, requires_grad=True)
+    c = np.random.default_rng(0).standard_normal(f(x, array).shape)
+    (wanted,) = tg.grad(f(x, array), [x], c)
+    y = f(x, array)
+    if isinstance(array, list):
+        array[:] = [3] * len(array)
+    else:
+        array[...] = ~array if array.dtype == bool else 2
+    (g,) = tg.grad(y, [x], c, create_graph=create_graph)
+    np.testing.assert_array_equal(g.numpy(), wanted.numpy())
