@@ -147,6 +147,16 @@ def test_each_players_step_moves_its_own_running_statistics_alone():
     )
 
 
+def test_all_noise_is_fresh():
+    model = build(arch="mlp", generator_steps=3)
+    inputs = model.draw(X, None, np.random.default_rng(0))
+    noises = [inputs["z_D"], *inputs["z_G"]]
+    assert [z.shape for z in noises] == [(6, LATENT)] * 4
+    assert len(np.unique(np.concatenate(noises))) == 4 * 6 * LATENT
+    model.update(**inputs)
+    assert (model.opt_D.t, model.opt_G.t) == (1, 3)
+
+
 def test_a_step_moves_both_players_and_reports():
     model = build(arch="mlp")
     before = [model.G.state_dict(), model.D.state_dict()]

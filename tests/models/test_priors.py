@@ -29,6 +29,10 @@ def test_a_part_of_the_gaussian_is_a_sector():
     assert scipy.stats.kstest(radius, "rayleigh").pvalue > 0.01
 
 
+def test_the_parts_of_the_mixture_are_longer_than_wide():
+    assert priors.ALONG > 3 * priors.ACROSS
+
+
 @pytest.mark.parametrize("parts", [1, 4, 10])
 def test_a_part_of_the_mixture_is_a_gaussian_along_its_radius(parts):
     for label in range(parts):

@@ -149,6 +149,14 @@ def test_encode_decode_and_sample_have_the_stated_shapes():
     assert model.sample(3, np.random.default_rng(0)).shape == (3, 8, 6, 3)
 
 
+def test_encode_gives_means_and_samples_are_decoded_from_the_prior():
+    model, x = build(latent=3), np.random.default_rng(0).random((4, 28, 28, 1), dtype=np.float32)
+    mu, _ = vae.posterior(model.encoder, tg.tensor(x))
+    np.testing.assert_array_equal(model.encode(x), mu.numpy())
+    z = np.random.default_rng(1).standard_normal((5, 3))
+    np.testing.assert_array_equal(model.sample(5, np.random.default_rng(1)), model.decode(z))
+
+
 def test_bad_configurations_are_named():
     for options, words in [
         ({"optimizer": "adamw"}, "vae: optimizer: wanted sgd or .* got 'adamw'"),

@@ -103,6 +103,17 @@ def test_k_steps_of_D_on_images_of_their_own_then_one_of_G(k):
     assert set(out) == {"loss_D", "KW", "loss_G"} and out["loss_D"].item() == -out["KW"].item()
 
 
+def test_the_generators_running_statistics_move_once_in_its_own_step():
+    model = build(arch="conv", n_critic=2)
+    x = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1)).astype(np.float32)
+    inputs = model.draw(x, None, np.random.default_rng(1))
+    twin = build(arch="conv", n_critic=2)
+    model.update(**inputs)
+    first = twin.G.layers[0](tg.tensor(inputs["z_G"])).numpy()
+    moved = model.G.layers[1].running_mean.numpy()
+    np.testing.assert_allclose(moved, 0.1 * first.mean(0), rtol=1e-4, atol=1e-6)
+
+
 def test_images_that_do_not_share_out_are_refused():
     model = build()
     with pytest.raises(ValueError, match="7 entries do not make 5 equal parts"):

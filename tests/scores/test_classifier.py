@@ -36,6 +36,14 @@ def test_it_reads_digits(net):
     assert verdict.shares.min() > 0.05 and verdict.confidence > 0.9
 
 
+def test_the_order_of_the_examples_does_not_matter():
+    images, labels = strokes.draw(10_000, seed=0)
+    order = np.argsort(labels, kind="stable")
+    by_class = Dataset(images[order], labels[order], DIGITS, "strokes")
+    net, test = train_classifier(by_class, epochs=1, quiet=True), data.load("strokes", "test")
+    assert (probabilities(net, test.images).argmax(1) == test.labels).mean() > 0.9
+
+
 def test_it_sees_a_collapse_and_noise(net):
     test = data.load("strokes", "test")
     ones = test.images[test.labels == 1]
@@ -59,6 +67,10 @@ def test_the_histogram_sounds_the_alarm_and_is_kept(tmp_path):
         np.testing.assert_array_equal(p.numpy(), first.net.named_parameters()[name].numpy())
     again.add(2, few.images[:500])  # an epoch made again takes the place of the lost one
     assert max(again.shares[2]) < 0.9
+    again.add(1, few.images[:500])  # a run that went back an epoch has no later one
+    assert list(again.shares) == [1]
+    most = np.concatenate([few.images[few.labels == 7][:160], few.images[few.labels != 7][:40]])
+    assert again.add(2, most) is None and again.shares[2][7] > 0.7  # one digit too often, yet all
     assert (run.folder / "classes.png").stat().st_size > 5_000
     again.path.write_text("[1]")
     with pytest.raises(FileError, match=r"classes\.json: wanted epochs and shares"):

@@ -1,6 +1,7 @@
 """The loop: bit-exact resume after Ctrl-C and after a kill, metrics, divergence."""
 
 import signal
+import time
 from itertools import combinations
 
 import numpy as np
@@ -137,6 +138,28 @@ def test_what_does_not_fill_a_batch_is_left_out_and_never_the_same(tmp_path):
     epochs = np.concatenate(seen).reshape(20, 20)
     assert all(len(set(epoch)) == 20 for epoch in epochs)
     assert set(epochs.ravel()) == set(range(29))
+
+
+def test_rows_say_where_they_are_also_across_a_kill(tmp_path):
+    """Steps and epochs as they were, none twice; seconds of training add up."""
+    run, steps, loss = train.Run.create(tmp_path / "run", {}), [0], tg.tensor(1.0)
+
+    def step(chosen, rng):
+        steps[0] += 1
+        if steps[0] == 55:
+            raise KeyboardInterrupt  # in the second epoch of 30 steps: the row of step 40 is lost
+        time.sleep(0.002)
+        return {"loss": loss}
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(run, step, epochs=3)
+    assert run.read_metrics()["step"] == [20, 40]
+    before = run.read_metrics()["seconds"][0]
+    fit(run, step, epochs=3)
+    columns = run.read_metrics()
+    assert columns["step"] == [20, 40, 60, 80] and columns["epoch"] == [1, 2, 2, 3]
+    seconds = columns["seconds"]
+    assert seconds == sorted(seconds) and seconds[0] == before and seconds[1] > 1.5 * before
 
 
 def test_a_kill_between_checkpoint_and_pictures_loses_no_picture(tmp_path, uninterrupted):
