@@ -6,7 +6,7 @@ import pytest
 import tinygen as tg
 from tinygen import doctor
 from tinygen.cuda.launch import OPTIONS
-from tinygen.models import gan
+from tinygen.models import Setup, gan
 
 CODE = """
 extern "C" __global__ void __launch_bounds__(64) twice(const float* x, float* y, int n, float s) {
@@ -164,13 +164,11 @@ def test_the_doctor_runs_a_kernel(cupy):
 
 def test_a_training_step_reads_nothing_back(cupy):
     """Reads wait for all kernels launched so far; the numbers to log are read when logged."""
-    config = {"arch": "mlp", "shape": (2, 2, 1), "loss": "non-saturating", "lr": 2e-4}
-    config |= {"beta1": 0.5, "generator_steps": 1}
     images = np.random.default_rng(1).uniform(-1, 1, (2, 4, 2, 2, 1))
     logged = {}
     for device in ("cuda", "cpu"):
         rng = np.random.default_rng(0)
-        model = gan.build({**config, "device": device}, rng)
+        model = gan.build(gan.Config(arch="mlp"), Setup((2, 2, 1), device=device), rng)
         cupy.syncs = 0
         for batch in images:
             values = model.step(batch, rng)

@@ -15,12 +15,13 @@ import numpy as np
 
 from ..axes import Axes, reduced_axes, runs
 from . import threads
-from .threads import run, total
+from .threads import blocks, run, total
 
 Array = np.ndarray[Any, Any]
 
 SHORT = 128  # rows that are added one after the other
-NARROW = 16  # columns; fewer are added several rows at a time, as rows so short are slow
+NARROW = 16  # columns; BLAS is slow at rows that are shorter
+CACHED = 32_768  # numbers that stay in the cache
 ALONE = 16_384  # numbers; with fewer, BLAS starts no threads that would have to be held back
 
 
@@ -55,31 +56,36 @@ def _sum_middle(x: Array) -> Array:
 
 def column_sums(x: Array) -> Array:
     """x (..., rows, n), rows side by side in memory -> (..., n): parts of rows, then their sums."""
+    if x.shape[-1] < NARROW:
+        return _narrow_sums(x)
     *lead, rows, n = x.shape
     while rows > SHORT:
-        few = SHORT if n >= NARROW else max(2, SHORT * 8 // n)  # rows of a part
-        parts, rest = divmod(rows, few)
+        parts, rest = divmod(rows, SHORT)
         y = np.empty((*lead, parts + (rest > 0), n), x.dtype)
-        whole = x[..., : parts * few, :]
-        if n >= NARROW:
-            np.matmul(
-                _ones(few, x.dtype), whole.reshape(*lead, parts, few, n), out=y[..., :parts, :]
-            )
-        else:
-            flat = whole.reshape(*lead, parts, few * n)
-            np.matmul(flat, _stripes(few, n, x.dtype), out=y[..., :parts, :])
+        whole = x[..., : parts * SHORT, :].reshape(*lead, parts, SHORT, n)
+        np.matmul(_ones(SHORT, x.dtype), whole, out=y[..., :parts, :])
         if rest:
-            np.matmul(_ones(rest, x.dtype), x[..., parts * few :, :], out=y[..., parts, :])
+            np.matmul(_ones(rest, x.dtype), x[..., parts * SHORT :, :], out=y[..., parts, :])
         x, rows = y, y.shape[-2]
     return np.asarray(np.matmul(_ones(rows, x.dtype), x))
+
+
+def _narrow_sums(x: Array) -> Array:
+    """The same for few columns: the first half of the rows plus the second, again and again, in
+    blocks that stay in the cache."""
+    rows, n = x.shape[-2:]
+    block = max(SHORT, CACHED // n)
+    if rows > block:
+        parts = [_narrow_sums(x[..., part, :]) for part in blocks(0, rows, block)]
+        return _narrow_sums(np.stack(parts, axis=-2))
+    while rows > SHORT:
+        half = rows // 2
+        y = x[..., :half, :] + x[..., half : 2 * half, :]
+        y[..., : rows % 2, :] += x[..., 2 * half :, :]
+        x, rows = y, half
+    return np.asarray(x.sum(axis=-2))
 
 
 @cache
 def _ones(n: int, dtype: Any) -> Array:
     return np.ones(n, dtype)
-
-
-@cache
-def _stripes(rows: int, n: int, dtype: Any) -> Array:
-    """(rows·n, n): numbers that lie row by row, times this, are the sums of the columns."""
-    return np.tile(np.eye(n, dtype=dtype), (rows, 1))
