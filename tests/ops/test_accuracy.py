@@ -79,5 +79,6 @@ def test_softmax_over_many_adds_up_to_one(axis):
 def test_what_is_no_number_stays_in_its_column(columns):
     x = np.ones((1000, columns), np.float32)
     x[5, 0], x[700, 1], x[:, 2] = np.inf, np.nan, [-np.inf, np.inf] * 500
-    y = tg.sum(tg.tensor(x), axis=0).numpy()
+    with np.errstate(invalid="ignore"):  # ∞ - ∞
+        y = tg.sum(tg.tensor(x), axis=0).numpy()
     np.testing.assert_array_equal(y, [np.inf, np.nan, np.nan] + [1000] * (columns - 3))
