@@ -1,5 +1,6 @@
 # Set-up and the two jobs: `make gan` trains and draws digits, `make test` proves the library.
 # Each makes its own virtual environment in .venv first. More flags: make gan ARGS="--epochs 1"
+# `make test-all` also tests the tests: the stand-in for a GPU, planted bugs, benchmarks, the wheel.
 # `make gpu` tests and measures on an NVIDIA GPU, with the python3 and CuPy that are there already.
 
 ARGS ?=
@@ -11,13 +12,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 endif
 
-.PHONY: gan test gpu lint clean
+.PHONY: gan test test-all gpu lint clean
 
 gan: .venv/ready
 	$(BIN)/python examples/gan_mnist.py $(ARGS)
 
 test: .venv/ready-test
 	$(BIN)/python -m pytest $(ARGS)
+
+test-all: .venv/ready-test
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
 
 gpu:
 	PYTHON=$(PYTHON) sh benchmarks/gpu.sh

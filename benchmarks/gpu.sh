@@ -64,7 +64,7 @@ checked() { # NAME END TOOL OPTIONS…: the small training under a tool of compu
 
 stage kernels 40 "$PYTHON" benchmarks/small.py --kernels
 # test_nvrtc.py compiles all for three architectures, a minute that tells nothing of this GPU.
-stage tests 190 "$PYTHON" -m pytest tests/cuda --ignore=tests/cuda/test_nvrtc.py \
+stage tests 190 "$PYTHON" -m pytest tests/cuda -m "not slow" --ignore=tests/cuda/test_nvrtc.py \
     -p no:cacheprovider --tb=short
 checked memcheck 230 memcheck --report-api-errors no
 checked racecheck 265 racecheck

@@ -14,6 +14,8 @@ import pytest
 
 import tinygen as tg
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     "backends.py": (),

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+pytestmark = pytest.mark.thorough
+
 REPOSITORY = Path(__file__).parents[2]
 STANDIN = Path(__file__).parent / "standin"
 EXAMPLES = {  # few images, so that the kernels may run on the host

@@ -39,6 +39,10 @@ def title(case):
 
 
 CASES = {title(case): case for case in cases()}
+PLAIN = [title((name, SMALL.get(name, {}))) for name in MODELS]
+all_cases = pytest.mark.parametrize(
+    "title", [t if t in PLAIN else pytest.param(t, marks=pytest.mark.thorough) for t in CASES]
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,7 +89,7 @@ def chaotic(model):
     return any(isinstance(m, BatchNorm | LayerNorm) for m in modules)
 
 
-@pytest.mark.parametrize("title", CASES)
+@all_cases
 def test_twenty_steps_have_the_cpus_losses(title):
     dtype = np.float64 if chaotic(build(title, "cpu")) else np.float32
     cpu, cuda = (build(title, device, dtype) for device in ("cpu", "cuda"))
@@ -105,7 +109,7 @@ def same(found, wanted, rtol=1e-3):
         np.testing.assert_allclose(found[key], values, rtol=rtol, atol=atol, err_msg=key)
 
 
-@pytest.mark.parametrize("title", CASES)
+@all_cases
 def test_losses_are_the_cpus_in_float32(title):
     """At the weights of the start: no optimiser moves them."""
     losses = []

@@ -17,7 +17,12 @@ pathfinder = pytest.importorskip(
 
 STEMS = sorted(p.stem for p in folder().glob("*.cu"))
 HOT = {"linalg", "conv", "normalise", "elementwise"}  # most of a training step's time
-ARCHES = (75, 80, 90)  # Turing; A100; H100
+ARCHES = [  # Turing, A100, H100
+    pytest.param(75, "float", marks=pytest.mark.thorough),
+    pytest.param(80, "float", marks=pytest.mark.thorough),
+    (90, "float"),
+    pytest.param(90, "double", marks=pytest.mark.thorough),
+]
 RESOURCES = re.compile(
     r"Function properties for (tg_\w+)\n.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "
     r"(\d+) bytes spill loads\n.*?Used (\d+) registers",
@@ -51,7 +56,7 @@ def options(arch, real):
     return (*OPTIONS, f"-DREAL={real}", f"-arch=sm_{arch}", *cupys, "--ptxas-options=-v")
 
 
-@pytest.mark.parametrize(("arch", "real"), [*((a, "float") for a in ARCHES), (90, "double")])
+@pytest.mark.parametrize(("arch", "real"), ARCHES)
 @pytest.mark.parametrize("stem", STEMS)
 def test_kernels_compile_and_keep_their_registers(nvrtc, stem, arch, real):
     ok, log = compiled(nvrtc, source(stem), f"{stem}.cu", *options(arch, real))

@@ -10,6 +10,8 @@ import pytest
 import tinygen as tg
 from tinygen.cuda import elementwise, launch
 
+pytestmark = pytest.mark.thorough
+
 KERNELS = launch.folder()
 REPORT = r"^tg_{}: .*{}.*block \(\d+,\d+,\d+\) thread \(\d+,\d+,\d+\)"
 

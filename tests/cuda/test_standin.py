@@ -8,6 +8,8 @@ from tinygen import doctor
 from tinygen.cuda.launch import OPTIONS
 from tinygen.models import Setup, gan
 
+pytestmark = pytest.mark.thorough
+
 CODE = """
 extern "C" __global__ void __launch_bounds__(64) twice(const float* x, float* y, int n, float s) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
