@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import elementwise, reduce, shape
+from tinygen.ops import activation, elementwise, reduce, shape
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -301,30 +301,37 @@ CASES: dict[str, Case] = {
     "exp": Case(elementwise.exp, unary(), np.exp, lambda t, x: t.exp(x)),
     "log": Case(elementwise.log, unary("positive"), np.log, lambda t, x: t.log(x), rtol=1e-5),
     "sqrt": Case(elementwise.sqrt, unary("positive"), np.sqrt, lambda t, x: t.sqrt(x), rtol=1e-5),
+    "log1p": Case(
+        elementwise.log1p, unary("positive"), np.log1p, lambda t, x: t.log1p(x), rtol=1e-5
+    ),
+    "expm1": Case(elementwise.expm1, unary(), np.expm1, lambda t, x: t.expm1(x)),
+    "sin": Case(elementwise.sin, unary(), np.sin, lambda t, x: t.sin(x)),
+    "cos": Case(elementwise.cos, unary(), np.cos, lambda t, x: t.cos(x)),
+    "square": Case(elementwise.square, unary(), np.square, lambda t, x: t.square(x)),
     "abs": Case(elementwise.abs, unary(), np.abs, lambda t, x: t.abs(x), order=2),
     "sign": Case(elementwise.sign, unary(), np.sign, lambda t, x: t.sign(x), order=2),
-    "tanh": Case(elementwise.tanh, unary(), np.tanh, lambda t, x: t.tanh(x)),
-    "sigmoid": Case(elementwise.sigmoid, unary(), scipy.special.expit, lambda t, x: t.sigmoid(x)),
+    "tanh": Case(activation.tanh, unary(), np.tanh, lambda t, x: t.tanh(x)),
+    "sigmoid": Case(activation.sigmoid, unary(), scipy.special.expit, lambda t, x: t.sigmoid(x)),
     "softplus": Case(
-        elementwise.softplus, unary(), lambda x: np.log1p(np.exp(x)), lambda t, x: t.log1p(x.exp())
+        activation.softplus, unary(), lambda x: np.log1p(np.exp(x)), lambda t, x: t.log1p(x.exp())
     ),
     "log_sigmoid": Case(
-        elementwise.log_sigmoid,
+        activation.log_sigmoid,
         unary(),
         scipy.special.log_expit,
         lambda t, x: t.nn.functional.logsigmoid(x),
     ),
     "log_bernoulli": Case(
-        elementwise.log_bernoulli,
+        activation.log_bernoulli,
         binary("positive", "real"),
         lambda t, x: t * x - np.log1p(np.exp(x)),
         lambda torch, t, x: t * x - torch.nn.functional.softplus(x),
     ),
     "relu": Case(
-        elementwise.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
+        activation.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
     ),
     "leaky_relu": Case(
-        elementwise.leaky_relu,
+        activation.leaky_relu,
         unary(slope=small),
         lambda x, slope: np.where(x > 0, x, slope * x),
         lambda t, x, slope: t.nn.functional.leaky_relu(x, slope),

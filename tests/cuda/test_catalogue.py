@@ -71,7 +71,7 @@ def test_ops_without_a_kernel_only_move_numbers():
 
 EVERYWHERE = [
     *("exp", "tanh", "sigmoid", "softplus", "log_sigmoid"),
-    *("abs", "sign", "relu", "leaky_relu"),
+    *("abs", "sign", "relu", "leaky_relu", "square", "expm1"),
 ]  # of all real numbers
 
 

@@ -16,7 +16,7 @@ pathfinder = pytest.importorskip(
 )
 
 STEMS = sorted(p.stem for p in folder().glob("*.cu"))
-HOT = {"linalg", "conv", "normalise", "elementwise"}  # most of a training step's time
+HOT = {"linalg", "conv", "normalise", "elementwise", "activation"}  # most of a training step's time
 ARCHES = (75, 80, 90)  # Turing; A100; H100
 RESOURCES = re.compile(
     r"Function properties for (tg_\w+)\n.*?(\d+) bytes stack frame, (\d+) bytes spill stores, "

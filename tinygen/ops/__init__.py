@@ -1,6 +1,7 @@
 """Floor 2: the ops, under NumPy's names, and Tensor's operators made of them.
 
-elementwise  add sub mul div neg power exp log … relu maximum where
+elementwise  add sub mul div neg power square sqrt exp log sin cos abs maximum clip where …
+activation   tanh sigmoid softplus relu leaky_relu dropout …
 shape        reshape flatten squeeze transpose broadcast_to concatenate pad indexing
 reduce       sum mean var max logsumexp softmax norm
 linalg       matmul linear
@@ -16,30 +17,37 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import Tensor
+from .activation import (
+    dropout,
+    leaky_relu,
+    log_bernoulli,
+    log_sigmoid,
+    relu,
+    sigmoid,
+    softplus,
+    tanh,
+)
 from .conv import conv2d, conv2d_input, conv2d_weight
 from .elementwise import (
     abs,
     add,
     clip,
+    cos,
     div,
-    dropout,
     exp,
-    leaky_relu,
+    expm1,
     log,
-    log_bernoulli,
-    log_sigmoid,
+    log1p,
     maximum,
     minimum,
     mul,
     neg,
     power,
-    relu,
-    sigmoid,
     sign,
-    softplus,
+    sin,
     sqrt,
+    square,
     sub,
-    tanh,
     where,
 )
 from .linalg import linear, matmul
@@ -75,16 +83,19 @@ __all__ = [
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "cos",
     "div",
     "dropout",
     "exp",
     "expand_dims",
+    "expm1",
     "flatten",
     "flip",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log",
+    "log1p",
     "log_bernoulli",
     "log_sigmoid",
     "log_softmax",
@@ -105,10 +116,12 @@ __all__ = [
     "reshape",
     "sigmoid",
     "sign",
+    "sin",
     "softmax",
     "softplus",
     "split",
     "sqrt",
+    "square",
     "squeeze",
     "stack",
     "sub",
