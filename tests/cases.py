@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import activation, elementwise, reduce, shape
+from tinygen.ops import activation, elementwise, reduce, scan, shape
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -101,6 +101,20 @@ def reduced(draw: st.DrawFn, domain: str = "real", keepdims: bool = True) -> Cal
 def one_axis(draw: st.DrawFn) -> Call:
     s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple))
     return [_values(s, draw(seeds), "real")], {"axis": draw(st.integers(-len(s), len(s) - 1))}
+
+
+@st.composite
+def with_zeros(draw: st.DrawFn) -> Call:
+    """What is reduced, with none, some or only zeros in it."""
+    (x,), params = draw(reduced())
+    share = draw(st.sampled_from([0.0, 0.3, 0.6, 1.0]))
+    return [np.where(np.random.default_rng(draw(seeds)).random(x.shape) < share, 0, x)], params
+
+
+@st.composite
+def running(draw: st.DrawFn) -> Call:
+    (x,), params = draw(one_axis())
+    return [x], {"axis": params["axis"] % x.ndim, "reverse": draw(st.booleans())}
 
 
 @st.composite
@@ -435,6 +449,30 @@ CASES: dict[str, Case] = {
         reduced(),
         lambda x, **how: np.var(x, **how),
         lambda t, x, axis, keepdims: t.var(x, _all(x, axis), correction=0, keepdim=keepdims),
+    ),
+    "std": Case(
+        tg.std,
+        reduced(),
+        lambda x, **how: np.std(x, **how),
+        ref.torch_std,
+        rtol=1e-4,
+    ),
+    "prod": Case(
+        tg.prod, with_zeros(), lambda x, **how: np.prod(x, **how), ref.torch_prod, rtol=1e-5
+    ),
+    "running_sum": Case(
+        scan.running_sum,
+        running(),
+        ref.running_sum,
+        lambda t, x, axis, reverse: (
+            x.flip(axis).cumsum(axis).flip(axis) if reverse else x.cumsum(axis)
+        ),
+    ),
+    "cumsum": Case(
+        tg.cumsum,
+        reduced(keepdims=False).filter(lambda call: not isinstance(call[1]["axis"], tuple)),
+        lambda x, axis: np.cumsum(x, axis),
+        lambda t, x, axis: x.reshape(-1).cumsum(0) if axis is None else x.cumsum(axis),
     ),
     "max": Case(
         reduce.max,

@@ -80,6 +80,12 @@ def index_add(x: Any, *, key: Any, shape: Any) -> Any:
     return y.reshape(shape)
 
 
+def running_sum(x: Any, *, axis: int, reverse: bool) -> Any:
+    rows = np.moveaxis(x, axis, 0)
+    sums = [rows[i:].sum(0) if reverse else rows[: i + 1].sum(0) for i in range(len(rows))]
+    return np.moveaxis(np.array(sums), 0, axis)
+
+
 # --- torch: images NHWC -> NCHW and back, weights HWIO -> OIHW ------------------------------------
 
 
@@ -127,6 +133,22 @@ def torch_layer_norm(t: Any, x: Any, gamma: Any, beta: Any, eps: float) -> Any:
 
 def torch_avg_pool2(t: Any, x: Any) -> Any:
     return _nhwc(t.nn.functional.avg_pool2d(_nchw(x), 2))
+
+
+def _axes(x: Any, axis: Any) -> tuple[int, ...]:
+    return tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
+
+
+def torch_std(t: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """Of equal numbers torch's gradient is NaN, which is 0 here."""
+    var = t.var(x, _axes(x, axis), correction=0, keepdim=keepdims)
+    return t.where(var == 0, t.zeros_like(var), t.sqrt(t.where(var == 0, 1.0, var)))
+
+
+def torch_prod(t: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    for i in sorted({i % x.ndim for i in _axes(x, axis)}, reverse=True):
+        x = x.prod(i, keepdim=keepdims)
+    return x
 
 
 def torch_expand_dims(t: Any, x: Any, axis: Any) -> Any:

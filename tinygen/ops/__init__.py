@@ -3,7 +3,8 @@
 elementwise  add sub mul div neg power square sqrt exp log sin cos abs maximum clip where …
 activation   tanh sigmoid softplus relu leaky_relu dropout …
 shape        reshape flatten squeeze transpose broadcast_to concatenate pad indexing
-reduce       sum mean var max logsumexp softmax norm
+reduce       sum mean prod var std max logsumexp softmax norm
+scan         cumsum
 linalg       matmul linear
 conv         conv2d conv2d_input conv2d_weight
 normalise    batch_norm layer_norm
@@ -52,8 +53,9 @@ from .elementwise import (
 )
 from .linalg import linear, matmul
 from .normalise import batch_norm, layer_norm
-from .reduce import log_softmax, logsumexp, max, mean, min, norm, softmax, sum, var
+from .reduce import log_softmax, logsumexp, max, mean, min, norm, prod, softmax, std, sum, var
 from .resample import avg_pool2, upsample2
+from .scan import cumsum
 from .shape import (
     broadcast_to,
     concatenate,
@@ -84,6 +86,7 @@ __all__ = [
     "conv2d_input",
     "conv2d_weight",
     "cos",
+    "cumsum",
     "div",
     "dropout",
     "exp",
@@ -112,6 +115,7 @@ __all__ = [
     "one_hot",
     "pad",
     "power",
+    "prod",
     "relu",
     "reshape",
     "sigmoid",
@@ -124,6 +128,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "sub",
     "sum",
     "swapaxes",
