@@ -232,6 +232,41 @@ def multiplied(draw: st.DrawFn, vectors: bool = False) -> Call:
 
 
 @st.composite
+def subscripted(draw: st.DrawFn) -> Call:
+    """Up to three arrays with axes named by letters, some twice, and "..." in some."""
+    letters = st.lists(st.sampled_from("abcB"), max_size=3)
+    sizes = {letter: draw(st.integers(1, 3)) for letter in "abcB"}
+    lead = draw(mutually_broadcastable_shapes(num_shapes=3, max_dims=2, max_side=3)).input_shapes
+    terms, arrays, seed = [], [], draw(seeds)
+    for i in range(draw(st.integers(1, 3))):
+        before, after = draw(letters), draw(letters) if i == 0 else []
+        dots = draw(st.booleans())
+        terms.append("".join([*before, *["..."] * dots, *after]))
+        s = [sizes[c] for c in before], lead[i] if dots else (), [sizes[c] for c in after]
+        arrays.append(_values(tuple(n for part in s for n in part), seed + i, "real"))
+    subscripts = ",".join(terms)
+    if draw(st.booleans()):
+        known = sorted(set(subscripts) - set(".,"))
+        output = draw(st.permutations(known))[: draw(st.integers(0, len(known)))]
+        output.insert(draw(st.integers(0, len(output))), "..." if "." in subscripts else "")
+        subscripts += "->" + "".join(output)
+    return arrays, {"subscripts": subscripts}
+
+
+@st.composite
+def dotted(draw: st.DrawFn) -> Call:
+    s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    t = draw(st.lists(st.integers(1, 3), max_size=1))
+    axes: Any = draw(st.integers(0, len(s)))
+    other, seed = (*s[len(s) - axes :], *t), draw(seeds)
+    if draw(st.booleans()):  # b's axes in another order, named from either end
+        at = draw(st.permutations(range(len(s))))[:axes]
+        other = (*t, *(s[i] for i in at))
+        axes = tuple(at), tuple(range(-axes, 0))
+    return [_values(tuple(s), seed, "real"), _values(other, seed + 1, "real")], {"axes": axes}
+
+
+@st.composite
 def dense(draw: st.DrawFn) -> Call:
     *lead, i, o = draw(st.lists(st.integers(1, 4), min_size=3, max_size=4))
     seed = draw(seeds)
@@ -289,6 +324,10 @@ def _stack(*xs: tg.Tensor, axis: int) -> tg.Tensor:
 def _split(x: tg.Tensor, *, axis: int) -> tg.Tensor:
     parts = tg.split(x, x.shape[axis], axis=axis)
     return tg.concatenate(parts[::-1], axis=axis)
+
+
+def _einsum(*xs: tg.Tensor, subscripts: str) -> tg.Tensor:
+    return tg.einsum(subscripts, *xs)
 
 
 def _permute_torch(t: Any, x: Any, axes: tuple[int, ...]) -> Any:
@@ -518,6 +557,18 @@ CASES: dict[str, Case] = {
         dense(),
         lambda x, w, b: np.matmul(x, w) + b,
         lambda t, x, w, b: t.nn.functional.linear(x, w.T, b),
+    ),
+    "einsum": Case(
+        _einsum,
+        subscripted(),
+        lambda *xs, subscripts: np.einsum(subscripts, *xs),
+        lambda t, *xs, subscripts: t.einsum(subscripts, *xs),
+    ),
+    "tensordot": Case(
+        tg.tensordot,
+        dotted(),
+        lambda a, b, axes: np.tensordot(a, b, axes),
+        lambda t, a, b, axes: t.tensordot(a, b, axes),
     ),
     "conv2d": Case(tg.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
     "conv2d_input": Case(

@@ -15,6 +15,62 @@ WRONG = {
     ),
     "std of too few": (lambda: tg.std(x, axis=0, ddof=2), "wanted more than ddof=2 numbers, got 2"),
     "prod of an axis that is not there": (lambda: tg.prod(x, axis=2), "prod: axis 2 is out of"),
+    "einsum without subscripts": (lambda: tg.einsum(x, x), "einsum: wanted subscripts as "),
+    "einsum of too few": (lambda: tg.einsum("ij,jk", x), 'einsum: "ij,jk" wants 2 arrays, got 1'),
+    "einsum with odd letters": (
+        lambda: tg.einsum("i1->i", x),
+        'einsum: wanted letters and at most one "...", got "i1"',
+    ),
+    "einsum with two ellipses": (lambda: tg.einsum("...i...", x), 'got "...i..."'),
+    "einsum with two arrows": (lambda: tg.einsum("ij->i->", x), 'at most one "...", got "i->"'),
+    "einsum with too few letters": (
+        lambda: tg.einsum("i->i", x),
+        'einsum: "i" names 1 axes of an array of shape (2, 3)',
+    ),
+    "einsum with too many letters": (
+        lambda: tg.einsum("ijk...", x),
+        'einsum: "ijk..." names 3 axes of an array of shape (2, 3)',
+    ),
+    "einsum of lengths that differ": (
+        lambda: tg.einsum("ij,ij", x, x.T),
+        'einsum: "i" has lengths 2 and 3',
+    ),
+    "einsum of a diagonal that is none": (
+        lambda: tg.einsum("ii", x),
+        'einsum: "i" has lengths 2 and 3',
+    ),
+    "einsum of leading axes that do not broadcast": (
+        lambda: tg.einsum("...,...", x, x.T),
+        'einsum: axis -2 of "..." has lengths 2 and 3',
+    ),
+    "einsum with an unknown output": (
+        lambda: tg.einsum("ij->ik", x),
+        'einsum: "k" is in the output but in no input "ik"',
+    ),
+    "einsum with a letter twice in the output": (
+        lambda: tg.einsum("ij->ii", x),
+        'einsum: "i" is twice in the output "ii"',
+    ),
+    "einsum without its ellipsis in the output": (
+        lambda: tg.einsum("...j->j", x),
+        'einsum: the axes of "..." are not in the output "j"',
+    ),
+    "tensordot over too many axes": (
+        lambda: tg.tensordot(x, x, axes=3),
+        "tensordot: wanted 0 <= axes <= 2, got 3",
+    ),
+    "tensordot of lengths that differ": (
+        lambda: tg.tensordot(x, x, axes=(0, 1)),
+        "tensordot: axis 0 of (2, 3) does not fit axis 1 of (2, 3)",
+    ),
+    "tensordot of unequally many axes": (
+        lambda: tg.tensordot(x, x, axes=([0, 1], [0])),
+        "tensordot: wanted as many axes of a as of b, got ([0, 1], [0])",
+    ),
+    "tensordot of an axis that is not there": (
+        lambda: tg.tensordot(x, x, axes=(2, 0)),
+        "tensordot: axis (2,) is out of range for 2 axes",
+    ),
 }
 
 

@@ -6,6 +6,7 @@ shape        reshape flatten squeeze transpose broadcast_to concatenate pad inde
 reduce       sum mean prod var std max logsumexp softmax norm
 scan         cumsum
 linalg       matmul linear
+contraction  einsum tensordot
 conv         conv2d conv2d_input conv2d_weight
 normalise    batch_norm layer_norm
 resample     upsample2 avg_pool2
@@ -28,6 +29,7 @@ from .activation import (
     softplus,
     tanh,
 )
+from .contraction import einsum, tensordot
 from .conv import conv2d, conv2d_input, conv2d_weight
 from .elementwise import (
     abs,
@@ -89,6 +91,7 @@ __all__ = [
     "cumsum",
     "div",
     "dropout",
+    "einsum",
     "exp",
     "expand_dims",
     "expm1",
@@ -134,6 +137,7 @@ __all__ = [
     "swapaxes",
     "take",
     "tanh",
+    "tensordot",
     "transpose",
     "upsample2",
     "var",
