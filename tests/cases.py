@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import activation, elementwise, reduce, scan, shape
+from tinygen.ops import activation, elementwise, padding, reduce, scan, shape
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -192,7 +192,17 @@ def joined(draw: st.DrawFn, equal: bool = False) -> Call:
 def padded(draw: st.DrawFn) -> Call:
     s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple))
     width = st.tuples(st.integers(0, 2), st.integers(0, 2))
-    return [_values(s, draw(seeds), "real")], {"widths": tuple(draw(width) for _ in s)}
+    params = {"widths": tuple(draw(width) for _ in s), "value": draw(st.sampled_from([0.0, -1.5]))}
+    return [_values(s, draw(seeds), "real")], params
+
+
+@st.composite
+def reflected(draw: st.DrawFn) -> Call:
+    """Frames up to twice as wide as the array."""
+    s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple))
+    width = st.tuples(st.integers(0, 5), st.integers(0, 5))
+    widths = draw(st.one_of(st.integers(0, 3), width, st.tuples(*[width] * len(s))))
+    return [_values(s, draw(seeds), "real")], {"widths": widths}
 
 
 KEYS: list[tuple[tuple[int, ...], Any]] = [
@@ -339,7 +349,9 @@ def _all(x: Any, axis: Any) -> tuple[int, ...]:
 
 
 small = st.sampled_from([0.0, 0.01, 0.2])
-limits = {"low": st.just(-1.03), "high": st.just(0.97)}
+limits = st.sampled_from(
+    [{"low": -1.03, "high": 0.97}, {"low": -1.03, "high": None}, {"high": 0.97, "low": None}]
+)
 
 CASES: dict[str, Case] = {
     # elementwise
@@ -402,7 +414,7 @@ CASES: dict[str, Case] = {
             lambda s, seed, how: ([_values(s, seed, "distinct")], how),
             shapes,
             seeds,
-            st.fixed_dictionaries(limits),
+            limits,
         ),
         lambda x, low, high: np.clip(x, low, high),
         lambda t, x, low, high: t.clamp(x, low, high),
@@ -462,11 +474,18 @@ CASES: dict[str, Case] = {
         lambda x, axis: np.flip(x, axis),
         lambda t, x, axis: x.flip(_all(x, axis)),
     ),
-    "pad": Case(
-        shape.pad,
+    "pad_constant": Case(
+        padding.pad_constant,
         padded(),
-        lambda x, widths: np.pad(x, widths),
-        lambda t, x, widths: t.nn.functional.pad(x, [n for w in widths[::-1] for n in w]),
+        lambda x, widths, value: np.pad(x, widths, constant_values=value),
+        lambda t, x, widths, value: t.nn.functional.pad(
+            x, [n for w in widths[::-1] for n in w], value=value
+        ),
+    ),
+    "pad": Case(
+        lambda x, widths: tg.pad(x, widths, mode="reflect"),
+        reflected(),
+        lambda x, widths: np.pad(x, widths, mode="reflect"),
     ),
     "index": Case(shape.index, indexed, lambda x, key: x[key], ref.torch_index),
     "index_add": Case(shape.index_add, scattered, ref.index_add),

@@ -71,6 +71,23 @@ WRONG = {
         lambda: tg.tensordot(x, x, axes=(2, 0)),
         "tensordot: axis (2,) is out of range for 2 axes",
     ),
+    "clip without limits": (lambda: tg.clip(x), "clip: wanted low, high or both"),
+    "clip to no number": (lambda: tg.clip(x, low=np.nan, high=1.0), "clip: wanted low <= high"),
+    "pad in an unknown mode": (
+        lambda: tg.pad(x, 1, mode="wrap"),
+        'pad: wanted mode "constant" or "reflect", got \'wrap\'',
+    ),
+    "pad by too many widths": (
+        lambda: tg.pad(x, ((1, 1), (1, 1), (1, 1))),
+        "pad: wanted a width, (before, after), or such a pair for each of 2 axes, got ((1, 1), (1",
+    ),
+    "pad by widths of odd lengths": (lambda: tg.pad(x, ((1, 1), (1,))), "pad: wanted a width, (be"),
+    "pad by less than nothing": (lambda: tg.pad(x, -1), "2 axes, integers >= 0, got -1"),
+    "pad by half a number": (lambda: tg.pad(x, 0.5), "2 axes, integers >= 0, got 0.5"),
+    "pad that reflects nothing": (
+        lambda: tg.pad(x[:0], 1, mode="reflect"),
+        "pad: axis 0 of (0, 3) has nothing to reflect",
+    ),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,7 @@ sin, cos, square = (partial(mapped, n) for n in ("sin", "cos", "square"))
 log1p, expm1, abs, sign = (partial(mapped, n) for n in ("log1p", "expm1", "abs", "sign"))
 
 
-def clip(x: Array, *, low: float, high: float) -> Array:
+def clip(x: Array, *, low: float | None, high: float | None) -> Array:
     """x limited to [low, high]."""
-    return mapped("clip", x, numbers=(low, high))
+    limits = (-inf if low is None else low, inf if high is None else high)
+    return mapped("clip", x, numbers=limits)

@@ -2,7 +2,8 @@
 
 elementwise  add sub mul div neg power square sqrt exp log sin cos abs maximum clip where …
 activation   tanh sigmoid softplus relu leaky_relu dropout …
-shape        reshape flatten squeeze transpose broadcast_to concatenate pad indexing
+shape        reshape flatten squeeze transpose broadcast_to concatenate indexing
+padding      pad
 reduce       sum mean prod var std max logsumexp softmax norm
 scan         cumsum
 linalg       matmul linear
@@ -55,6 +56,7 @@ from .elementwise import (
 )
 from .linalg import linear, matmul
 from .normalise import batch_norm, layer_norm
+from .padding import pad
 from .reduce import log_softmax, logsumexp, max, mean, min, norm, prod, softmax, std, sum, var
 from .resample import avg_pool2, upsample2
 from .scan import cumsum
@@ -66,7 +68,6 @@ from .shape import (
     flip,
     index,
     one_hot,
-    pad,
     reshape,
     split,
     squeeze,

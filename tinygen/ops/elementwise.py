@@ -249,19 +249,28 @@ minimum.vjp(
 
 
 @primitive
-def clip(x: Array, *, low: float, high: float) -> Array:
-    """x limited to [low, high]; the gradient passes inside and at the limits."""
+def clip(x: Array, *, low: float | None = None, high: float | None = None) -> Array:
+    """x limited to [low, high], at one end if the other is None; the gradient passes inside and
+    at the limits."""
     return xp(x).clip(x, low, high)
 
 
 @clip.check
-def _check_limits(x: Array, *, low: float, high: float) -> None:
-    if low > high:
+def _check_limits(x: Array, *, low: float | None, high: float | None) -> None:
+    if low is None and high is None:
+        raise ValueError("wanted low, high or both")
+    if None not in (low, high) and not low <= high:  # type: ignore[operator]
         raise ValueError("wanted low <= high")
 
 
+def _within(x: Array, low: float | None, high: float | None) -> Array:
+    if low is None or high is None:
+        return x <= high if low is None else x >= low
+    return (x >= low) & (x <= high)
+
+
 clip.cuda(cuda.clip)
-clip.vjp(x=lambda g, y, x, low, high: g * ((x.data >= low) & (x.data <= high)))
+clip.vjp(x=lambda g, y, x, low, high: g * _within(x.data, low, high))
 
 
 @primitive(shown="where")

@@ -1,7 +1,7 @@
-"""Ops that move numbers without changing them: reshape, transpose, broadcast, join, pad, index.
+"""Ops that move numbers without changing them: reshape, transpose, broadcast, join, index.
 
 Each gradient moves them back, and the two form a closed family: broadcast_to and sum_to,
-pad and index, index and index_add. So every order of derivative exists.
+index and index_add. So every order of derivative exists.
 """
 
 from __future__ import annotations
@@ -183,24 +183,6 @@ def split(x: Tensor, sections: int | Sequence[int], *, axis: int = 0) -> list[Te
         cuts = [0, *sections, size]
     before = (slice(None),) * axis
     return [x[(*before, slice(a, b))] for a, b in pairwise(cuts)]
-
-
-@primitive
-def pad(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
-    """x framed by zeros: widths holds (before, after) for each axis."""
-    if len(widths) != x.ndim or any(n < 0 for w in widths for n in w):
-        raise ValueError(f"wanted {x.ndim} pairs (before, after) of widths >= 0")
-    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
-    y = xp(x).zeros(shape, x.dtype)
-    y[_inside(x.shape, widths)] = x
-    return y
-
-
-def _inside(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
-    return tuple(slice(a, a + n) for n, (a, _) in zip(shape, widths, strict=True))
-
-
-pad.vjp(x=lambda g, y, x, widths: g[_inside(x.shape, widths)])
 
 
 @primitive
