@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import activation, elementwise, padding, reduce, scan, shape
+from tinygen.ops import activation, along_axis, elementwise, padding, reduce, scan, shape
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -115,6 +115,12 @@ def with_zeros(draw: st.DrawFn) -> Call:
 def running(draw: st.DrawFn) -> Call:
     (x,), params = draw(one_axis())
     return [x], {"axis": params["axis"] % x.ndim, "reverse": draw(st.booleans())}
+
+
+@st.composite
+def sorted_(draw: st.DrawFn) -> Call:
+    (x,), params = draw(one_axis())
+    return [_values(x.shape, draw(seeds), "distinct")], params
 
 
 @st.composite
@@ -228,6 +234,19 @@ scattered = st.builds(
     st.sampled_from(KEYS),
     seeds,
 )
+
+
+@st.composite
+def looked_up(draw: st.DrawFn, back: bool = False) -> Call:
+    """An index for entries of x along an axis, or, if back, for where its entries go."""
+    s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    axis, seed = draw(st.integers(0, len(s) - 1)), draw(seeds)
+    few = [draw(st.integers(0, 5) if i == axis else st.integers(1, n)) for i, n in enumerate(s)]
+    index = np.random.default_rng(seed).integers(0, s[axis], few)
+    if draw(st.booleans()):
+        index = index.astype(np.uint8)
+    x = _values(tuple(few if back else s), seed, "real")
+    return [x], {"index": index, "axis": axis} | ({"shape": tuple(s)} if back else {})
 
 
 @st.composite
@@ -489,6 +508,27 @@ CASES: dict[str, Case] = {
     ),
     "index": Case(shape.index, indexed, lambda x, key: x[key], ref.torch_index),
     "index_add": Case(shape.index_add, scattered, ref.index_add),
+    "gather_along": Case(
+        along_axis.gather_along,
+        looked_up(),
+        ref.gather,
+        lambda t, x, index, axis: x.gather(axis, t.tensor(index.astype(np.int64))),
+    ),
+    "scatter_along": Case(
+        along_axis.scatter_along,
+        looked_up(back=True),
+        ref.scatter,
+        lambda t, x, index, axis, shape: t.zeros(shape, dtype=x.dtype).scatter_add(
+            axis, t.tensor(index.astype(np.int64)), x
+        ),
+    ),
+    "sort": Case(
+        tg.sort,
+        sorted_(),
+        lambda x, axis: np.sort(x, axis),
+        lambda t, x, axis: t.sort(x, axis).values,
+        order=2,
+    ),
     # reductions
     "sum": Case(
         reduce.sum,

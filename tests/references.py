@@ -86,6 +86,20 @@ def running_sum(x: Any, *, axis: int, reverse: bool) -> Any:
     return np.moveaxis(np.array(sums), 0, axis)
 
 
+def gather(x: Any, *, index: Any, axis: int) -> Any:
+    y = np.zeros(index.shape)
+    for at in np.ndindex(index.shape):
+        y[at] = x[(*at[:axis], index[at], *at[axis + 1 :])]
+    return y
+
+
+def scatter(x: Any, *, index: Any, axis: int, shape: Any) -> Any:
+    y = np.zeros(shape)
+    for at in np.ndindex(index.shape):
+        y[(*at[:axis], index[at], *at[axis + 1 :])] += x[at]
+    return y
+
+
 # --- torch: images NHWC -> NCHW and back, weights HWIO -> OIHW ------------------------------------
 
 

@@ -88,6 +88,48 @@ WRONG = {
         lambda: tg.pad(x[:0], 1, mode="reflect"),
         "pad: axis 0 of (0, 3) has nothing to reflect",
     ),
+    "gather of too large an index": (
+        lambda: tg.gather(x, [[0, 2, 0]], axis=0),
+        "gather: wanted indices in [0, 2), got 0 to 2",
+    ),
+    "gather of a negative index": (
+        lambda: tg.gather(x, [[0, -1, 0]], axis=0),
+        "gather: wanted indices in [0, 2), got -1 to 0",
+    ),
+    "gather of an index of fewer axes": (
+        lambda: tg.gather(x, [0, 1], axis=0),
+        "gather: wanted an index with as many axes as (2, 3), and no longer but along axis 0, got",
+    ),
+    "gather of too long an index": (
+        lambda: tg.gather(x, np.zeros((1, 4), int), axis=0),
+        "no longer but along axis 0, got (1, 4)",
+    ),
+    "gather of floats": (
+        lambda: tg.gather(x, [[0.0]], axis=0),
+        "gather: wanted integers as index, got float64",
+    ),
+    "gather of a mask": (
+        lambda: tg.gather(x, np.ones((1, 3), bool), axis=0),
+        "gather: wanted integers as index, got bool",
+    ),
+    "gather along an axis that is not there": (
+        lambda: tg.gather(x, [[0]], axis=2),
+        "gather: axis 2 is out of range for 2 axes",
+    ),
+    "scatter_add to a negative index": (
+        lambda: tg.scatter_add(x, [[-1]], np.ones((1, 1)), axis=1),
+        "scatter_add: wanted indices in [0, 3), got -1 to -1",
+    ),
+    "scatter_add to too large an index": (
+        lambda: tg.scatter_add(x, [[3]], np.ones((1, 1)), axis=1),
+        "scatter_add: wanted indices in [0, 3), got 3 to 3",
+    ),
+    "scatter_add of another shape": (
+        lambda: tg.scatter_add(x, [[0]], np.ones((1, 2)), axis=1),
+        "scatter_add: wanted an index for each of the numbers (1, 2), got (1, 1)",
+    ),
+    "sort along an axis that is not there": (lambda: tg.sort(x, axis=2), "sort: axis 2 is out of"),
+    "argsort of one number": (lambda: tg.argsort(3.0), "argsort: axis -1 is out of range for 0"),
 }
 
 

@@ -4,6 +4,7 @@ elementwise  add sub mul div neg power square sqrt exp log sin cos abs maximum c
 activation   tanh sigmoid softplus relu leaky_relu dropout …
 shape        reshape flatten squeeze transpose broadcast_to concatenate indexing
 padding      pad
+along_axis   gather scatter_add sort argsort
 reduce       sum mean prod var std max logsumexp softmax norm
 scan         cumsum
 linalg       matmul linear
@@ -30,6 +31,7 @@ from .activation import (
     softplus,
     tanh,
 )
+from .along_axis import argsort, gather, scatter_add, sort
 from .contraction import einsum, tensordot
 from .conv import conv2d, conv2d_input, conv2d_weight
 from .elementwise import (
@@ -80,6 +82,7 @@ from .shape import (
 __all__ = [
     "abs",
     "add",
+    "argsort",
     "avg_pool2",
     "batch_norm",
     "broadcast_to",
@@ -98,6 +101,7 @@ __all__ = [
     "expm1",
     "flatten",
     "flip",
+    "gather",
     "layer_norm",
     "leaky_relu",
     "linear",
@@ -122,11 +126,13 @@ __all__ = [
     "prod",
     "relu",
     "reshape",
+    "scatter_add",
     "sigmoid",
     "sign",
     "sin",
     "softmax",
     "softplus",
+    "sort",
     "split",
     "sqrt",
     "square",

@@ -11,27 +11,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..axes import normal_axes
-from ..core import Tensor, tensor
+from ..core import Tensor
 from .linalg import batched_matmul
 from .reduce import sum
-from .shape import lift, permute
+from .shape import permute, together
 
 Labels = list[Hashable]  # one for each axis of an array; equal ones stand for the same axis
-
-
-def _together(xs: Iterable[Any]) -> list[Tensor]:
-    """All as Tensors, raw ones in the dtype of the first that is a Tensor."""
-    xs = list(xs)
-    first = next((x for x in xs if isinstance(x, Tensor)), None)
-    if first is None:
-        return [lift(x) for x in xs]
-    return [x if isinstance(x, Tensor) else tensor(x, dtype=first.dtype) for x in xs]
 
 
 def _contracted(a: Tensor, of_a: Labels, b: Tensor, of_b: Labels, kept: set[Hashable]) -> Any:
@@ -67,7 +58,7 @@ def tensordot(a: Any, b: Any, axes: int | tuple[Any, Any] = 2) -> Tensor:
     >>> tg.tensordot(x, w, axes=1)  # x @ w
     >>> tg.tensordot(x, y, axes=([0, 1], [1, 0]))
     """
-    a, b = _together((a, b))
+    a, b = together((a, b))
     if isinstance(axes, (int, np.integer)):
         if not 0 <= axes <= min(a.ndim, b.ndim):
             raise ValueError(f"tensordot: wanted 0 <= axes <= {min(a.ndim, b.ndim)}, got {axes}")
@@ -105,7 +96,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     terms = inputs.split(",")
     if len(terms) != len(operands):
         raise ValueError(f'einsum: "{subscripts}" wants {len(terms)} arrays, got {len(operands)}')
-    xs = _together(operands)
+    xs = together(operands)
     labels = [_labels(term, x.ndim, x.shape) for term, x in zip(terms, xs, strict=True)]
     wanted = _output(output, labels) if arrow else _implied(labels)
     size = _sizes(xs, labels)

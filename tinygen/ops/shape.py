@@ -7,7 +7,7 @@ index and index_add. So every order of derivative exists.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,15 @@ def lift(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x
     return tensor(x, dtype=x.dtype if getattr(x, "dtype", None) == np.float64 else None)
+
+
+def together(xs: Iterable[Any]) -> list[Tensor]:
+    """All as Tensors, raw ones in the dtype of the first that is a Tensor."""
+    xs = list(xs)
+    dtype = next((x.dtype for x in xs if isinstance(x, Tensor)), None)
+    if dtype is None:
+        return [lift(x) for x in xs]
+    return [x if isinstance(x, Tensor) else tensor(x, dtype=dtype) for x in xs]
 
 
 @primitive(shown="reshape")
@@ -161,9 +170,7 @@ def concatenate(xs: Sequence[Any], *, axis: int = 0) -> Tensor:
 
 def stack(xs: Sequence[Tensor], *, axis: int = 0) -> Tensor:
     """The arrays, all of one shape, one after the other along a new axis."""
-    dtype = next((x.dtype for x in xs if isinstance(x, Tensor)), None)
-    xs = [x if isinstance(x, Tensor) or dtype is None else tensor(x, dtype=dtype) for x in xs]
-    xs = [lift(x) for x in xs]
+    xs = together(xs)
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack: wanted arrays of one shape, got {[x.shape for x in xs]}")
     (at,) = normal_axes(axis, xs[0].ndim + 1, "stack")
