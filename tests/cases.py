@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import activation, along_axis, elementwise, padding, reduce, scan, shape
+from tinygen.ops import activation, along_axis, elementwise, padding, pool, reduce, scan, shape
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -336,6 +336,29 @@ def normalised(draw: st.DrawFn, layer: bool = False) -> Call:
     return arrays, {"eps": draw(st.sampled_from([1e-2, 0.3]))}
 
 
+@st.composite
+def pooled(draw: st.DrawFn, given: str, domain: str = "real") -> Call:
+    """Arguments of the pooling op that is given x or y."""
+    n, c = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    kernel, stride, padding, size = [], [], [], []
+    for _ in range(2):
+        kernel.append(draw(st.integers(1, 4)))
+        stride.append(draw(st.integers(1, 4)))
+        padding.append(draw(st.integers(0, kernel[-1] // 2)))
+        size.append(draw(st.integers(max(1, kernel[-1] - 2 * padding[-1]), 6)))
+    out = [(size[i] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+    lay = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(padding)}
+    params: dict[str, Any] = lay | ({"shape": (n, *size, c)} if given == "y" else {})
+    if domain == "real":
+        params["count_include_pad"] = draw(st.booleans())
+    x, seed = _values((n, *size, c), draw(seeds), domain), draw(seeds)
+    if given == "x":
+        return [x], params
+    if domain == "distinct":
+        params["places"] = ref.max_places(x, **lay)
+    return [_values((n, *out, c), seed, "real")], params
+
+
 images = st.builds(
     lambda n, h, w, c, seed: ([_values((n, 2 * h, 2 * w, c), seed, "real")], {}),
     *[st.integers(1, 2)] * 4,
@@ -651,4 +674,12 @@ CASES: dict[str, Case] = {
         lambda t, x: x.repeat_interleave(2, 1).repeat_interleave(2, 2),
     ),
     "avg_pool2": Case(tg.avg_pool2, images, ref.avg_pool2, ref.torch_avg_pool2),
+    "avg_pool_windows": Case(pool.avg_pool_windows, pooled("x"), ref.avg_pool, ref.torch_avg_pool),
+    "avg_pool_input": Case(
+        pool.avg_pool_input, pooled("y"), ref.avg_pool_input, ref.torch_avg_pool_input
+    ),
+    "max_pool_windows": Case(
+        pool.max_pool_windows, pooled("x", "distinct"), ref.max_pool, ref.torch_max_pool, order=2
+    ),
+    "max_pool_input": Case(pool.max_pool_input, pooled("y", "distinct"), ref.max_pool_input),
 }

@@ -6,6 +6,7 @@ import pytest
 import tinygen as tg
 
 x = tg.tensor(np.ones((2, 3)))
+images = tg.tensor(np.ones((2, 4, 5, 3)))
 
 WRONG = {
     "cumsum of two axes": (lambda: tg.cumsum(x, axis=(0, 1)), "cumsum: wanted one axis, got"),
@@ -130,6 +131,27 @@ WRONG = {
     ),
     "sort along an axis that is not there": (lambda: tg.sort(x, axis=2), "sort: axis 2 is out of"),
     "argsort of one number": (lambda: tg.argsort(3.0), "argsort: axis -1 is out of range for 0"),
+    "max_pool of a matrix": (
+        lambda: tg.max_pool(x, 2),
+        "max_pool: wanted images (N, H, W, C), not (2, 3)",
+    ),
+    "max_pool of a kernel larger than the image": (
+        lambda: tg.max_pool(images, (5, 2)),
+        "max_pool: a kernel of 5 does not fit into 4 + 2·0 pixels",
+    ),
+    "max_pool of no pixels": (lambda: tg.max_pool(images, 0), "max_pool: wanted kernel >= 1"),
+    "max_pool with too much padding": (
+        lambda: tg.max_pool(images, 3, padding=2),
+        "max_pool: wanted padding of at most half a kernel",
+    ),
+    "avg_pool of no stride": (
+        lambda: tg.avg_pool(images, 2, stride=0),
+        "avg_pool: wanted stride >= 1 and padding >= 0",
+    ),
+    "avg_pool of a kernel larger than the image": (
+        lambda: tg.avg_pool(images, 6, padding=0),
+        "avg_pool: a kernel of 6 does not fit into 4 + 2·0 pixels",
+    ),
 }
 
 

@@ -11,6 +11,7 @@ linalg       matmul linear
 contraction  einsum tensordot
 conv         conv2d conv2d_input conv2d_weight
 normalise    batch_norm layer_norm
+pool         max_pool avg_pool
 resample     upsample2 avg_pool2
 
 Each op is a few lines: its forward on arrays and, under it, its gradient as a formula on Tensors.
@@ -59,6 +60,7 @@ from .elementwise import (
 from .linalg import linear, matmul
 from .normalise import batch_norm, layer_norm
 from .padding import pad
+from .pool import avg_pool, max_pool
 from .reduce import log_softmax, logsumexp, max, mean, min, norm, prod, softmax, std, sum, var
 from .resample import avg_pool2, upsample2
 from .scan import cumsum
@@ -83,6 +85,7 @@ __all__ = [
     "abs",
     "add",
     "argsort",
+    "avg_pool",
     "avg_pool2",
     "batch_norm",
     "broadcast_to",
@@ -113,6 +116,7 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",
