@@ -63,6 +63,62 @@ def avg_pool2(x: Any) -> Any:
     return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
 
 
+def _pools(shape: Any, kernel: Any, stride: Any, padding: Any) -> Any:
+    """(i, j, [(row, column), ...]) for every window of a pooling op."""
+    (kh, kw), (sh, sw), (ph, pw) = pair(kernel), pair(stride), pair(padding)
+    for i in range((shape[1] + 2 * ph - kh) // sh + 1):
+        for j in range((shape[2] + 2 * pw - kw) // sw + 1):
+            rows = [r for r in range(i * sh - ph, i * sh - ph + kh) if 0 <= r < shape[1]]
+            columns = [c for c in range(j * sw - pw, j * sw - pw + kw) if 0 <= c < shape[2]]
+            yield i, j, [(r, c) for r in rows for c in columns]
+
+
+def _pool(x: Any, f: Any, *lay: Any) -> Any:
+    pools = list(_pools(x.shape, *lay))
+    y = np.zeros((len(x), pools[-1][0] + 1, pools[-1][1] + 1, x.shape[3]))
+    for i, j, pixels in pools:
+        y[:, i, j] = f(np.array([x[:, r, c] for r, c in pixels]))
+    return y
+
+
+def avg_pool(x: Any, *, kernel: Any, stride: Any, padding: Any, count_include_pad: bool) -> Any:
+    size = np.prod(pair(kernel))
+    mean = lambda v: v.sum(0) / (size if count_include_pad else len(v))
+    return _pool(x, mean, kernel, stride, padding)
+
+
+def avg_pool_input(
+    g: Any, *, shape: Any, kernel: Any, stride: Any, padding: Any, count_include_pad: bool
+) -> Any:
+    x = np.zeros(shape)
+    for i, j, pixels in _pools(shape, kernel, stride, padding):
+        for r, c in pixels:
+            n = np.prod(pair(kernel)) if count_include_pad else len(pixels)
+            x[:, r, c] += g[:, i, j] / n
+    return x
+
+
+def max_pool(x: Any, *, kernel: Any, stride: Any, padding: Any) -> Any:
+    return _pool(x, lambda v: v.max(0), kernel, stride, padding)
+
+
+def max_places(x: Any, *, kernel: Any, stride: Any, padding: Any) -> Any:
+    numbers = np.arange(x.shape[1] * x.shape[2]).reshape(1, *x.shape[1:3], 1)
+    y = max_pool(x, kernel=kernel, stride=stride, padding=padding)
+    places = np.zeros(y.shape, int)
+    for i, j, pixels in _pools(x.shape, kernel, stride, padding):
+        for r, c in pixels:
+            places[:, i, j][x[:, r, c] == y[:, i, j]] = numbers[0, r, c, 0]
+    return places
+
+
+def max_pool_input(g: Any, *, places: Any, shape: Any, **_: Any) -> Any:
+    x = np.zeros((shape[0], shape[1] * shape[2], shape[3]))
+    for n, i, j, c in np.ndindex(g.shape):
+        x[n, places[n, i, j, c], c] += g[n, i, j, c]
+    return x.reshape(shape)
+
+
 def sum_to(x: Any, *, shape: Any) -> Any:
     y = np.zeros(shape)
     extra = x.ndim - len(shape)
@@ -78,6 +134,26 @@ def index_add(x: Any, *, key: Any, shape: Any) -> Any:
     for number, value in zip(np.ravel(numbers), np.ravel(x), strict=True):
         y[number] += value
     return y.reshape(shape)
+
+
+def running_sum(x: Any, *, axis: int, reverse: bool) -> Any:
+    rows = np.moveaxis(x, axis, 0)
+    sums = [rows[i:].sum(0) if reverse else rows[: i + 1].sum(0) for i in range(len(rows))]
+    return np.moveaxis(np.array(sums), 0, axis)
+
+
+def gather(x: Any, *, index: Any, axis: int) -> Any:
+    y = np.zeros(index.shape)
+    for at in np.ndindex(index.shape):
+        y[at] = x[(*at[:axis], index[at], *at[axis + 1 :])]
+    return y
+
+
+def scatter(x: Any, *, index: Any, axis: int, shape: Any) -> Any:
+    y = np.zeros(shape)
+    for at in np.ndindex(index.shape):
+        y[(*at[:axis], index[at], *at[axis + 1 :])] += x[at]
+    return y
 
 
 # --- torch: images NHWC -> NCHW and back, weights HWIO -> OIHW ------------------------------------
@@ -127,6 +203,38 @@ def torch_layer_norm(t: Any, x: Any, gamma: Any, beta: Any, eps: float) -> Any:
 
 def torch_avg_pool2(t: Any, x: Any) -> Any:
     return _nhwc(t.nn.functional.avg_pool2d(_nchw(x), 2))
+
+
+def torch_max_pool(t: Any, x: Any, kernel: Any, stride: Any, padding: Any) -> Any:
+    return _nhwc(t.nn.functional.max_pool2d(_nchw(x), kernel, stride, padding))
+
+
+def torch_avg_pool(
+    t: Any, x: Any, kernel: Any, stride: Any, padding: Any, count_include_pad: bool
+) -> Any:
+    how = {"count_include_pad": count_include_pad}
+    return _nhwc(t.nn.functional.avg_pool2d(_nchw(x), kernel, stride, padding, **how))
+
+
+def torch_avg_pool_input(t: Any, g: Any, shape: Any, **lay: Any) -> Any:
+    x = t.zeros(shape, dtype=g.dtype, requires_grad=True)
+    return t.autograd.grad(torch_avg_pool(t, x, **lay), x, g, create_graph=True)[0]
+
+
+def _axes(x: Any, axis: Any) -> tuple[int, ...]:
+    return tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
+
+
+def torch_std(t: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    """Of equal numbers torch's gradient is NaN, which is 0 here."""
+    var = t.var(x, _axes(x, axis), correction=0, keepdim=keepdims)
+    return t.where(var == 0, t.zeros_like(var), t.sqrt(t.where(var == 0, 1.0, var)))
+
+
+def torch_prod(t: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    for i in sorted({i % x.ndim for i in _axes(x, axis)}, reverse=True):
+        x = x.prod(i, keepdim=keepdims)
+    return x
 
 
 def torch_expand_dims(t: Any, x: Any, axis: Any) -> Any:
