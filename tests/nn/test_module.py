@@ -1,5 +1,7 @@
 """Module and Sequential as objects: how they print, index, and what casting them does to graphs."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,9 @@ def test_repr_shows_sizes_and_settings_nested():
         ")"
     )
     assert repr(nn.Sequential()) == "Sequential()"
+    leaky = nn.Sequential(partial(tg.leaky_relu, slope=0.2), nn.Reshape(2, 3))
+    lines = ("(0): leaky_relu(slope=0.2)", "(1): Reshape(shape=(2, 3))")
+    assert repr(leaky) == "Sequential(\n  {}\n  {}\n)".format(*lines)
     assert str(nn.Linear(2, 1, rng=rng(), bias=False)) == "Linear(weight=(2, 1))"
     assert "stride=(1, 2)" in repr(nn.Conv2d(1, 1, 3, stride=(1, 2), rng=rng()))
 

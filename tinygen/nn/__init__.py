@@ -4,6 +4,7 @@ from . import init
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
 from .module import Module, Sequential, in_chunks
 from .networks import dense
+from .simple import Reshape
 
 __all__ = [
     "BatchNorm",
@@ -12,6 +13,7 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "Module",
+    "Reshape",
     "Sequential",
     "dense",
     "in_chunks",

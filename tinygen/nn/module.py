@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -135,6 +136,9 @@ def _shown(value: Any) -> str:
 
 def _indented(part: Any) -> str:
     """repr(part) with its lines moved to the right; of a function, its name."""
+    if isinstance(part, partial):
+        named = [f"{name}={_shown(value)}" for name, value in part.keywords.items()]
+        return f"{_indented(part.func)}({', '.join([*map(_shown, part.args), *named])})"
     text = repr(part) if isinstance(part, Module) else getattr(part, "__name__", repr(part))
     return str(text).replace("\n", "\n  ")
 
