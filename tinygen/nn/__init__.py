@@ -4,12 +4,14 @@ from . import init
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
 from .module import Module, Sequential, in_chunks
 from .networks import dense
-from .simple import Reshape
+from .simple import Dropout, Embedding, Reshape
 
 __all__ = [
     "BatchNorm",
     "Conv2d",
     "ConvTranspose2d",
+    "Dropout",
+    "Embedding",
     "LayerNorm",
     "Linear",
     "Module",

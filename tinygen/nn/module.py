@@ -93,6 +93,17 @@ class Module:
         return dict(_inside(vars(self)))
 
 
+def in_training(layer: Module, train: Train) -> bool:
+    """Whether a layer computes as in training (True and "frozen") or as after it (False).
+
+    Raises ValueError for anything else: the choice changes the numbers, so it has to be said.
+    """
+    if train is not True and train is not False and train != "frozen":
+        name = type(layer).__name__
+        raise ValueError(f'{name}: wanted train=True, False or "frozen", got {train!r}')
+    return bool(train)
+
+
 def _some(names: Set[str]) -> str:
     """The first few names, and how many more there are."""
     first = sorted(names)[:3]
