@@ -1,4 +1,4 @@
-// One step of an optimiser for all its parameters in one launch: tinygen/optim.py.
+// One step of an optimiser for all its parameters in one launch: tinygen/optim/methods.py.
 //
 // A network has many small tensors: a launch for each would cost more time than its work. So the
 // grid is made of parts, at most 2048 entries of one tensor each, and a block of 256 threads looks
