@@ -85,7 +85,8 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ):
-        self.betas = (_fraction("Adam", "beta1", betas[0]), _fraction("Adam", "beta2", betas[1]))
+        name = type(self).__name__
+        self.betas = (_fraction(name, "beta1", betas[0]), _fraction(name, "beta2", betas[1]))
         self.eps = eps
         super().__init__(params, lr=lr)
 
@@ -97,13 +98,46 @@ class Adam(Optimizer):
         p -= self.lr * m_hat / (xp(v).sqrt(v_hat) + self.eps)
 
     def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        cpu.adam(p, g, *state, lr=self.lr, betas=self.betas, eps=self.eps, t=self.t)
+        numbers: dict[str, Any] = {"lr": self.lr, "betas": self.betas, "eps": self.eps}
+        cpu.adam(p, g, *state, **numbers, t=self.t, keep=self._keep())
 
     def step_cuda(self, grads: list[Array]) -> None:
         beta1, beta2 = self.betas  # both corrections drawn into the step, as in cpu.adam
         root = (1 - beta2**self.t) ** 0.5
-        lr = self.lr * root / (1 - beta1**self.t)
-        self.launch("adam", grads, beta1, 1 - beta1, beta2, 1 - beta2, lr, self.eps * root)
+        lr, eps = self.lr * root / (1 - beta1**self.t), self.eps * root
+        self.launch("adam", grads, beta1, 1 - beta1, beta2, 1 - beta2, lr, eps, self._keep())
+
+    def _keep(self) -> float:
+        """What the step multiplies p by first."""
+        return 1.0
+
+
+class AdamW(Adam):
+    """Adam with p ← p - lr · λ · p before each step: a decay of the weights, apart from m and v.
+
+    Loshchilov & Hutter 2017, algorithm 2, with λ = weight_decay scaled by lr, as PyTorch's is.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ):
+        if not weight_decay >= 0:
+            raise ValueError(f"AdamW: wanted weight_decay >= 0, got {weight_decay}")
+        self.weight_decay = float(weight_decay)
+        super().__init__(params, lr=lr, betas=betas, eps=eps)
+
+    def update(self, p: Array, g: Array, *state: Array) -> None:
+        p *= self._keep()
+        super().update(p, g, *state)
+
+    def _keep(self) -> float:
+        return 1 - self.lr * self.weight_decay
 
 
 def _fraction(op: str, name: str, value: Any) -> float:
