@@ -1,10 +1,10 @@
-"""Layers made of ops on the device: the CPU's numbers, gradients and random masks."""
+"""Layers and tools made of ops, on the device: the CPU's numbers, gradients and random masks."""
 
 import numpy as np
 import pytest
 
 import tinygen as tg
-from tinygen import nn
+from tinygen import nn, optim
 
 LABELS = np.array([[2, 0, 1], [3, 3, 0]])
 
@@ -58,3 +58,20 @@ def test_indices_may_be_on_the_device_and_are_checked(cupy):
     np.testing.assert_array_equal(on_host.numpy(), on_device.numpy())
     with pytest.raises(IndexError, match=r"wanted integers in \[0, 4\), got 1 to 4"):
         layer(cupy.asarray(LABELS + np.array([0, 1, 1])))
+
+
+@pytest.mark.parametrize("limit", [0.1, 1e3])
+def test_clipped_gradients_are_the_cpus_without_waiting(cupy, gpu, limit):
+    rows = []
+    for device in ("cpu", "cuda"):
+        gs = [
+            tg.tensor(rng(i).standard_normal(s), dtype=float, device=device)
+            for i, s in enumerate([(3, 4), (5,)])
+        ]
+        before = 0 if gpu else cupy.syncs
+        clipped, norm = optim.clip_by_norm(gs, limit)
+        by_value = optim.clip_by_value(gs, limit)
+        assert gpu or cupy.syncs == before
+        rows.append([t.numpy() for t in (*clipped, norm, *by_value)])
+    for ours, wanted in zip(*rows, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-12)
