@@ -12,7 +12,7 @@ from ..ops.conv import conv_transpose_shape
 from ..ops.elementwise import sqrt
 from ..windows import Pair, pair
 from .init import Init, Rng, fan_in_uniform
-from .module import Module, Train
+from .module import Module, Train, in_training
 
 
 def _parameter(array: Any) -> Tensor:
@@ -91,11 +91,9 @@ class BatchNorm(Module):
         self.running_mean, self.running_var = tensor(np.zeros(features)), tensor(np.ones(features))
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
-        if train is False:
+        if not in_training(self, train):
             scale = self.gamma / sqrt(self.running_var + self.eps)
             return (x - self.running_mean) * scale + self.beta
-        if train is not True and train != "frozen":
-            raise ValueError(f'BatchNorm: wanted train=True, False or "frozen", got {train!r}')
         n = x.size // x.shape[-1]
         if n < 2:
             raise ValueError(f"BatchNorm: wanted 2 or more samples to train on, got x {x.shape}")

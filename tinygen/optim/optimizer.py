@@ -1,23 +1,15 @@
-"""Floor 3: optimisers. `opt.step(grads)` moves the parameters in place, by the paper's formula.
-
-Parameters stay in their own arrays (two optimisers may share one network); what an optimiser
-remembers of them is flat, one array a quantity. A CPU works in blocks that stay in the cache, a
-GPU on all parameters in one launch.
-"""
+"""What all optimisers have in common: parameters, a flat state, a step in blocks or one launch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from .autodiff import grad
-from .core import Tensor
-from .cpu import optim as cpu
-from .cpu.threads import run
-from .cuda.optim import Together
-from .device import Array, DeviceError, device_of, to_device, xp
+from ..core import Tensor
+from ..cpu.threads import run
+from ..cuda.optim import Together
+from ..device import Array, DeviceError, device_of, to_device, xp
 
 BLOCK = 131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
 
@@ -164,146 +156,3 @@ class Optimizer:
         for name, mine in self.state.items():
             mine[...] = to_device(state[name], device_of(mine))
         self.t = int(state["t"])
-
-
-class SGD(Optimizer):
-    """u ← momentum · u + g, p ← p - lr · u (plain gradient descent for momentum 0)."""
-
-    slots = ("u",)
-
-    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.0):
-        self.momentum = _fraction("SGD", "momentum", momentum)
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (u,) = state
-        u *= self.momentum
-        u += g
-        p -= self.lr * u
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        self.launch("sgd", grads, self.momentum, self.lr)
-
-
-class RMSProp(Optimizer):
-    """v ← decay · v + (1 - decay) · g², p ← p - lr · g / (√v + ε) (Tieleman & Hinton 2012)."""
-
-    slots = ("v",)
-
-    def __init__(
-        self, params: Iterable[Tensor], *, lr: float, decay: float = 0.99, eps: float = 1e-8
-    ):
-        self.decay, self.eps = _fraction("RMSProp", "decay", decay), eps
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (v,) = state
-        v *= self.decay
-        v += (1 - self.decay) * g * g
-        p -= self.lr * g / (xp(v).sqrt(v) + self.eps)
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        self.launch("scaled", grads, self.decay, 1 - self.decay, self.lr, self.eps)
-
-
-class Adagrad(Optimizer):
-    """s ← s + g², p ← p - lr · g / (√s + ε) (Duchi et al. 2011)."""
-
-    slots = ("s",)
-
-    def __init__(self, params: Iterable[Tensor], *, lr: float, eps: float = 1e-10):
-        self.eps = eps
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (s,) = state
-        s += g * g
-        p -= self.lr * g / (xp(s).sqrt(s) + self.eps)
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        self.launch("scaled", grads, 1, 1, self.lr, self.eps)
-
-
-class Adam(Optimizer):
-    """Kingma & Ba 2014, algorithm 1, with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ):
-
-    m ← β₁·m + (1 - β₁)·g,  v ← β₂·v + (1 - β₂)·g²,  p ← p - lr · m̂ / (√v̂ + ε)
-    """
-
-    slots = ("m", "v")
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        *,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-    ):
-        self.betas = (_fraction("Adam", "beta1", betas[0]), _fraction("Adam", "beta2", betas[1]))
-        self.eps = eps
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (m, v), (beta1, beta2) = state, self.betas
-        m += (1 - beta1) * (g - m)
-        v += (1 - beta2) * (g * g - v)
-        m_hat, v_hat = m / (1 - beta1**self.t), v / (1 - beta2**self.t)
-        p -= self.lr * m_hat / (xp(v).sqrt(v_hat) + self.eps)
-
-    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        cpu.adam(p, g, *state, lr=self.lr, betas=self.betas, eps=self.eps, t=self.t)
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        beta1, beta2 = self.betas  # both corrections drawn into the step, as in cpu.adam
-        root = (1 - beta2**self.t) ** 0.5
-        lr = self.lr * root / (1 - beta1**self.t)
-        self.launch("adam", grads, beta1, 1 - beta1, beta2, 1 - beta2, lr, self.eps * root)
-
-
-class LBFGS(Optimizer):
-    """Limited-memory BFGS (Liu & Nocedal 1989), SciPy's: `minimise` in place of `step`.
-
-    A search, not a stochastic step: it compares values of one loss, so data and noise must be
-    fixed, and the parameters should be float64. iterations: of one call, which starts afresh.
-    """
-
-    def __init__(self, params: Iterable[Tensor], *, iterations: int = 20):
-        if not iterations >= 1:
-            raise ValueError(f"LBFGS: wanted iterations >= 1, got {iterations}")
-        self.iterations = iterations
-        super().__init__(params, lr=1.0)
-
-    def step(self, grads: Sequence[Tensor] | None = None) -> None:
-        """Raises TypeError: one gradient does not tell how far to go."""
-        raise TypeError("LBFGS: wanted minimise(loss), got step(grads)")
-
-    def minimise(self, loss: Callable[[], Tensor]) -> None:
-        """Moves the parameters to lower loss(), a scalar that is the same at each call."""
-        from scipy.optimize import minimize
-
-        def value_and_gradient(flat: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
-            self._assign(flat)
-            value = loss()
-            gs = grad(value, self.params)
-            return value.item(), np.concatenate([g.numpy().ravel() for g in gs]).astype(float)
-
-        start = np.concatenate([p.numpy().ravel() for p in self.params]).astype(float)
-        limits = {"maxiter": self.iterations, "maxcor": 10}
-        best = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=limits)
-        self._assign(best.x)
-        self.t += 1
-
-    def _assign(self, flat: np.ndarray[Any, Any]) -> None:
-        start = 0
-        for p in self.params:
-            values = flat[start : start + p.size].reshape(p.shape).astype(p.dtype)
-            p.data[...] = to_device(values, p.device)
-            p.increment_version()
-            start += p.size
-
-
-def _fraction(op: str, name: str, value: Any) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
-    return float(value)

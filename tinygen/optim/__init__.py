@@ -1,0 +1,28 @@
+"""Floor 3: optimisers. `opt.step(grads)` moves the parameters in place, by the paper's formula.
+
+optimizer  what all have in common
+methods    SGD, RMSProp, Adagrad, Adam, AdamW
+search     LBFGS
+clipping   gradients kept within a limit
+
+Parameters stay in their own arrays (two optimisers may share one network); what an optimiser
+remembers of them is flat, one array a quantity. A CPU works in blocks that stay in the cache, a
+GPU on all parameters in one launch.
+"""
+
+from .clipping import clip_by_norm, clip_by_value
+from .methods import SGD, Adagrad, Adam, AdamW, RMSProp
+from .optimizer import Optimizer
+from .search import LBFGS
+
+__all__ = [
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSProp",
+    "clip_by_norm",
+    "clip_by_value",
+]
