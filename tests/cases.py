@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import activation, along_axis, elementwise, padding, pool, reduce, scan, shape
+from tinygen.ops import (
+    activation,
+    along_axis,
+    elementwise,
+    padding,
+    pool,
+    reduce,
+    resample,
+    scan,
+    shape,
+)
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -359,6 +369,15 @@ def pooled(draw: st.DrawFn, given: str, domain: str = "real") -> Call:
     return [_values((n, *out, c), seed, "real")], params
 
 
+@st.composite
+def resized(draw: st.DrawFn, back: bool = False) -> Call:
+    n, h, w, c = (draw(st.integers(1, m)) for m in (2, 6, 6, 2))
+    size = (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    params: dict[str, Any] = {"mode": draw(st.sampled_from(["nearest", "bilinear"]))}
+    params |= {"shape": (n, h, w, c)} if back else {"size": size}
+    return [_values((n, *size, c) if back else (n, h, w, c), draw(seeds), "real")], params
+
+
 images = st.builds(
     lambda n, h, w, c, seed: ([_values((n, 2 * h, 2 * w, c), seed, "real")], {}),
     *[st.integers(1, 2)] * 4,
@@ -682,4 +701,8 @@ CASES: dict[str, Case] = {
         pool.max_pool_windows, pooled("x", "distinct"), ref.max_pool, ref.torch_max_pool, order=2
     ),
     "max_pool_input": Case(pool.max_pool_input, pooled("y", "distinct"), ref.max_pool_input),
+    "resize_images": Case(resample.resize_images, resized(), ref.resize, ref.torch_resize),
+    "resize_input": Case(
+        resample.resize_input, resized(back=True), ref.resize_input, ref.torch_resize_input
+    ),
 }

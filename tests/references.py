@@ -119,6 +119,30 @@ def max_pool_input(g: Any, *, places: Any, shape: Any, **_: Any) -> Any:
     return x.reshape(shape)
 
 
+def _mixture(n: int, m: int, mode: str) -> Any:
+    """(m, n): what share each of n pixels has in each of m."""
+    shares = np.zeros((m, n))
+    for o in range(m):
+        at = max((o + 0.5) * n / m - 0.5, 0.0)
+        if mode == "nearest" or abs(at - round(at)) < 1e-9:
+            shares[o, o * n // m if mode == "nearest" else round(at)] = 1
+        else:
+            i = int(at)
+            shares[o, i] += i + 1 - at
+            shares[o, min(i + 1, n - 1)] += at - i
+    return shares
+
+
+def resize(x: Any, *, size: Any, mode: str) -> Any:
+    rows, columns = (_mixture(x.shape[i + 1], size[i], mode) for i in (0, 1))
+    return np.einsum("ah,bw,nhwc->nabc", rows, columns, x)
+
+
+def resize_input(g: Any, *, shape: Any, mode: str) -> Any:
+    rows, columns = (_mixture(shape[i + 1], g.shape[i + 1], mode) for i in (0, 1))
+    return np.einsum("ah,bw,nabc->nhwc", rows, columns, g)
+
+
 def sum_to(x: Any, *, shape: Any) -> Any:
     y = np.zeros(shape)
     extra = x.ndim - len(shape)
@@ -219,6 +243,15 @@ def torch_avg_pool(
 def torch_avg_pool_input(t: Any, g: Any, shape: Any, **lay: Any) -> Any:
     x = t.zeros(shape, dtype=g.dtype, requires_grad=True)
     return t.autograd.grad(torch_avg_pool(t, x, **lay), x, g, create_graph=True)[0]
+
+
+def torch_resize(t: Any, x: Any, size: Any, mode: str) -> Any:
+    return _nhwc(t.nn.functional.interpolate(_nchw(x), size, mode=mode))
+
+
+def torch_resize_input(t: Any, g: Any, shape: Any, mode: str) -> Any:
+    x = t.zeros(shape, dtype=g.dtype, requires_grad=True)
+    return t.autograd.grad(torch_resize(t, x, g.shape[1:3], mode), x, g, create_graph=True)[0]
 
 
 def _axes(x: Any, axis: Any) -> tuple[int, ...]:

@@ -152,6 +152,18 @@ WRONG = {
         lambda: tg.avg_pool(images, 6, padding=0),
         "avg_pool: a kernel of 6 does not fit into 4 + 2·0 pixels",
     ),
+    "resize in an unknown mode": (
+        lambda: tg.resize(images, 2, mode="cubic"),
+        "resize: wanted mode nearest or bilinear — got",
+    ),
+    "resize of a matrix": (
+        lambda: tg.resize(x, 2),
+        "resize: wanted images (N, H, W, C) and a size (H', W'), 1 or more pixels each",
+    ),
+    "resize to nothing": (
+        lambda: tg.resize(images, (2, 0)),
+        "resize: wanted images (N, H, W, C) and a size (H', W'), 1 or more pixels each",
+    ),
 }
 
 
