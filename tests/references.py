@@ -11,38 +11,51 @@ def pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _windows(x_shape: Any, w_shape: Any, stride: Any, padding: Any) -> Any:
+def _windows(x_shape: Any, w_shape: Any, stride: Any, padding: Any, dilation: Any = 1) -> Any:
     """(i, j, a, b, row, column) for every output pixel and kernel entry that meets the image."""
-    (sh, sw), (ph, pw) = pair(stride), pair(padding)
-    oh = (x_shape[1] + 2 * ph - w_shape[0]) // sh + 1
-    ow = (x_shape[2] + 2 * pw - w_shape[1]) // sw + 1
+    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    oh = (x_shape[1] + 2 * ph - dh * (w_shape[0] - 1) - 1) // sh + 1
+    ow = (x_shape[2] + 2 * pw - dw * (w_shape[1] - 1) - 1) // sw + 1
     for i, j, a, b in np.ndindex(oh, ow, w_shape[0], w_shape[1]):
-        row, column = i * sh + a - ph, j * sw + b - pw
+        row, column = i * sh + a * dh - ph, j * sw + b * dw - pw
         if 0 <= row < x_shape[1] and 0 <= column < x_shape[2]:
             yield i, j, a, b, row, column
 
 
-def conv2d(x: Any, w: Any, *, stride: Any, padding: Any) -> Any:
-    (sh, sw), (ph, pw) = pair(stride), pair(padding)
-    oh = (x.shape[1] + 2 * ph - w.shape[0]) // sh + 1
-    ow = (x.shape[2] + 2 * pw - w.shape[1]) // sw + 1
+def _groups(c: int, o: int, groups: int) -> Any:
+    """(channels of the image, channels of the output) of each group."""
+    for g in range(groups):
+        yield slice(g * c, (g + 1) * c), slice(g * o // groups, (g + 1) * o // groups)
+
+
+def conv2d(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1) -> Any:
+    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    oh = (x.shape[1] + 2 * ph - dh * (w.shape[0] - 1) - 1) // sh + 1
+    ow = (x.shape[2] + 2 * pw - dw * (w.shape[1] - 1) - 1) // sw + 1
     y = np.zeros((x.shape[0], oh, ow, w.shape[3]))
-    for i, j, a, b, r, c in _windows(x.shape, w.shape, stride, padding):
-        y[:, i, j] += np.einsum("nc,co->no", x[:, r, c], w[a, b])
+    for i, j, a, b, r, c in _windows(x.shape, w.shape, stride, padding, dilation):
+        for of_x, of_y in _groups(*w.shape[2:], groups):
+            y[:, i, j, of_y] += np.einsum("nc,co->no", x[:, r, c, of_x], w[a, b, :, of_y])
     return y
 
 
-def conv2d_input(g: Any, w: Any, *, shape: Any, stride: Any, padding: Any) -> Any:
+def conv2d_input(
+    g: Any, w: Any, *, shape: Any, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1
+) -> Any:
     x = np.zeros(shape)
-    for i, j, a, b, r, c in _windows(shape, w.shape, stride, padding):
-        x[:, r, c] += np.einsum("no,co->nc", g[:, i, j], w[a, b])
+    for i, j, a, b, r, c in _windows(shape, w.shape, stride, padding, dilation):
+        for of_x, of_y in _groups(*w.shape[2:], groups):
+            x[:, r, c, of_x] += np.einsum("no,co->nc", g[:, i, j, of_y], w[a, b, :, of_y])
     return x
 
 
-def conv2d_weight(x: Any, g: Any, *, shape: Any, stride: Any, padding: Any) -> Any:
+def conv2d_weight(
+    x: Any, g: Any, *, shape: Any, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1
+) -> Any:
     w = np.zeros(shape)
-    for i, j, a, b, r, c in _windows(x.shape, shape, stride, padding):
-        w[a, b] += np.einsum("nc,no->co", x[:, r, c], g[:, i, j])
+    for i, j, a, b, r, c in _windows(x.shape, shape, stride, padding, dilation):
+        for of_x, of_y in _groups(*shape[2:], groups):
+            w[a, b, :, of_y] += np.einsum("nc,no->co", x[:, r, c, of_x], g[:, i, j, of_y])
     return w
 
 
@@ -195,19 +208,23 @@ def _oihw(w: Any) -> Any:
     return w.permute(3, 2, 0, 1).contiguous()
 
 
-def torch_conv2d(t: Any, x: Any, w: Any, stride: Any, padding: Any) -> Any:
-    return _nhwc(t.nn.functional.conv2d(_nchw(x), _oihw(w), None, pair(stride), pair(padding)))
+def _lay(stride: Any, padding: Any, dilation: Any = 1, groups: int = 1) -> Any:
+    return pair(stride), pair(padding), pair(dilation), groups
 
 
-def torch_conv2d_input(t: Any, g: Any, w: Any, shape: Any, stride: Any, padding: Any) -> Any:
+def torch_conv2d(t: Any, x: Any, w: Any, **lay: Any) -> Any:
+    return _nhwc(t.nn.functional.conv2d(_nchw(x), _oihw(w), None, *_lay(**lay)))
+
+
+def torch_conv2d_input(t: Any, g: Any, w: Any, shape: Any, **lay: Any) -> Any:
     n, h, v, c = shape
     nchw = (n, c, h, v)
-    return _nhwc(t.nn.grad.conv2d_input(nchw, _oihw(w), _nchw(g), pair(stride), pair(padding)))
+    return _nhwc(t.nn.grad.conv2d_input(nchw, _oihw(w), _nchw(g), *_lay(**lay)))
 
 
-def torch_conv2d_weight(t: Any, x: Any, g: Any, shape: Any, stride: Any, padding: Any) -> Any:
+def torch_conv2d_weight(t: Any, x: Any, g: Any, shape: Any, **lay: Any) -> Any:
     oihw = (shape[3], shape[2], shape[0], shape[1])
-    w = t.nn.grad.conv2d_weight(_nchw(x), oihw, _nchw(g), pair(stride), pair(padding))
+    w = t.nn.grad.conv2d_weight(_nchw(x), oihw, _nchw(g), *_lay(**lay))
     return w.permute(2, 3, 1, 0)
 
 

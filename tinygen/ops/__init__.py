@@ -34,7 +34,7 @@ from .activation import (
 )
 from .along_axis import argsort, gather, scatter_add, sort
 from .contraction import einsum, tensordot
-from .conv import conv2d, conv2d_input, conv2d_weight
+from .conv_variants import conv2d, conv2d_input, conv2d_weight
 from .elementwise import (
     abs,
     add,
