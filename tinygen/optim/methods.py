@@ -9,6 +9,7 @@ from ..core import Tensor
 from ..cpu import optim as cpu
 from ..device import Array, xp
 from .optimizer import Optimizer
+from .schedules import Schedule
 
 
 class SGD(Optimizer):
@@ -16,7 +17,7 @@ class SGD(Optimizer):
 
     slots = ("u",)
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.0):
+    def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule, momentum: float = 0.0):
         self.momentum = _fraction("SGD", "momentum", momentum)
         super().__init__(params, lr=lr)
 
@@ -36,7 +37,12 @@ class RMSProp(Optimizer):
     slots = ("v",)
 
     def __init__(
-        self, params: Iterable[Tensor], *, lr: float, decay: float = 0.99, eps: float = 1e-8
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float | Schedule,
+        decay: float = 0.99,
+        eps: float = 1e-8,
     ):
         self.decay, self.eps = _fraction("RMSProp", "decay", decay), eps
         super().__init__(params, lr=lr)
@@ -56,7 +62,7 @@ class Adagrad(Optimizer):
 
     slots = ("s",)
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float, eps: float = 1e-10):
+    def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule, eps: float = 1e-10):
         self.eps = eps
         super().__init__(params, lr=lr)
 
@@ -81,7 +87,7 @@ class Adam(Optimizer):
         self,
         params: Iterable[Tensor],
         *,
-        lr: float = 1e-3,
+        lr: float | Schedule = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ):
@@ -122,7 +128,7 @@ class AdamW(Adam):
         self,
         params: Iterable[Tensor],
         *,
-        lr: float = 1e-3,
+        lr: float | Schedule = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
