@@ -8,7 +8,7 @@ from typing import Any
 from ..core import Tensor
 from ..cpu import optim as cpu
 from ..device import Array, xp
-from .optimizer import Optimizer
+from .optimizer import Optimizer, fraction
 from .schedules import Schedule
 
 
@@ -18,7 +18,7 @@ class SGD(Optimizer):
     slots = ("u",)
 
     def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule, momentum: float = 0.0):
-        self.momentum = _fraction("SGD", "momentum", momentum)
+        self.momentum = fraction("SGD", "momentum", momentum)
         super().__init__(params, lr=lr)
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
@@ -44,7 +44,7 @@ class RMSProp(Optimizer):
         decay: float = 0.99,
         eps: float = 1e-8,
     ):
-        self.decay, self.eps = _fraction("RMSProp", "decay", decay), eps
+        self.decay, self.eps = fraction("RMSProp", "decay", decay), eps
         super().__init__(params, lr=lr)
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
@@ -92,7 +92,7 @@ class Adam(Optimizer):
         eps: float = 1e-8,
     ):
         name = type(self).__name__
-        self.betas = (_fraction(name, "beta1", betas[0]), _fraction(name, "beta2", betas[1]))
+        self.betas = (fraction(name, "beta1", betas[0]), fraction(name, "beta2", betas[1]))
         self.eps = eps
         super().__init__(params, lr=lr)
 
@@ -144,9 +144,3 @@ class AdamW(Adam):
 
     def _keep(self) -> float:
         return 1 - self.lr * self.weight_decay
-
-
-def _fraction(op: str, name: str, value: Any) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
-    return float(value)

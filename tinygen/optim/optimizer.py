@@ -175,3 +175,10 @@ class Optimizer:
         for name, mine in self.state.items():
             mine[...] = to_device(state[name], device_of(mine))
         self.t = int(state["t"])
+
+
+def fraction(op: str, name: str, value: float) -> float:
+    """value, which has to be in [0, 1). op and name: what an error calls it."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
+    return float(value)
