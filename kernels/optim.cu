@@ -1,4 +1,4 @@
-// One step of an optimiser for all its parameters in one launch: tinygen/optim.py.
+// One step of an optimiser for all its parameters in one launch: tinygen/optim/methods.py.
 //
 // A network has many small tensors: a launch for each would cost more time than its work. So the
 // grid is made of parts, at most 2048 entries of one tensor each, and a block of 256 threads looks
@@ -60,12 +60,13 @@ KERNEL(scaled)(const int* parts, const unsigned long long* pointers, REAL* v, RE
 }
 
 // m ← β₁·m + (1 - β₁)·g, v ← β₂·v + (1 - β₂)·g², p ← p - lr·m / (√v + ε), with the corrections
-// for the first steps in lr and ε. take1 is 1 - β₁, from the host, where it is exact.
+// for the first steps in lr and ε. take1 is 1 - β₁, from the host, where it is exact. AdamW first
+// has p ← keep·p, keep = 1 - lr·λ (by the lr without corrections); in Adam keep is 1.
 KERNEL(adam)(const int* parts, const unsigned long long* pointers, REAL* m, REAL* v, REAL beta1,
-             REAL take1, REAL beta2, REAL take2, REAL lr, REAL eps) {
+             REAL take1, REAL beta2, REAL take2, REAL lr, REAL eps, REAL keep) {
     each<2>(parts, pointers, {m, v}, [=](REAL& p, REAL g, REAL& m, REAL& v) {
         m = beta1 * m + take1 * g;
         v = beta2 * v + take2 * (g * g);
-        p -= lr * m / (sqrt(v) + eps);
+        p = keep * p - lr * m / (sqrt(v) + eps);
     });
 }

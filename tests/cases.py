@@ -18,7 +18,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import elementwise, reduce, shape
+from tinygen.ops import (
+    activation,
+    along_axis,
+    conv,
+    elementwise,
+    padding,
+    pool,
+    reduce,
+    resample,
+    scan,
+    shape,
+)
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -104,6 +115,26 @@ def one_axis(draw: st.DrawFn) -> Call:
 
 
 @st.composite
+def with_zeros(draw: st.DrawFn) -> Call:
+    """What is reduced, with none, some or only zeros in it."""
+    (x,), params = draw(reduced())
+    share = draw(st.sampled_from([0.0, 0.3, 0.6, 1.0]))
+    return [np.where(np.random.default_rng(draw(seeds)).random(x.shape) < share, 0, x)], params
+
+
+@st.composite
+def running(draw: st.DrawFn) -> Call:
+    (x,), params = draw(one_axis())
+    return [x], {"axis": params["axis"] % x.ndim, "reverse": draw(st.booleans())}
+
+
+@st.composite
+def sorted_(draw: st.DrawFn) -> Call:
+    (x,), params = draw(one_axis())
+    return [_values(x.shape, draw(seeds), "distinct")], params
+
+
+@st.composite
 def selected(draw: st.DrawFn) -> Call:
     pair = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
     (a, b), seed = pair.input_shapes, draw(seeds)
@@ -178,7 +209,17 @@ def joined(draw: st.DrawFn, equal: bool = False) -> Call:
 def padded(draw: st.DrawFn) -> Call:
     s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple))
     width = st.tuples(st.integers(0, 2), st.integers(0, 2))
-    return [_values(s, draw(seeds), "real")], {"widths": tuple(draw(width) for _ in s)}
+    params = {"widths": tuple(draw(width) for _ in s), "value": draw(st.sampled_from([0.0, -1.5]))}
+    return [_values(s, draw(seeds), "real")], params
+
+
+@st.composite
+def reflected(draw: st.DrawFn) -> Call:
+    """Frames up to twice as wide as the array."""
+    s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple))
+    width = st.tuples(st.integers(0, 5), st.integers(0, 5))
+    widths = draw(st.one_of(st.integers(0, 3), width, st.tuples(*[width] * len(s))))
+    return [_values(s, draw(seeds), "real")], {"widths": widths}
 
 
 KEYS: list[tuple[tuple[int, ...], Any]] = [
@@ -207,6 +248,19 @@ scattered = st.builds(
 
 
 @st.composite
+def looked_up(draw: st.DrawFn, back: bool = False) -> Call:
+    """An index for entries of x along an axis, or, if back, for where its entries go."""
+    s = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    axis, seed = draw(st.integers(0, len(s) - 1)), draw(seeds)
+    few = [draw(st.integers(0, 5) if i == axis else st.integers(1, n)) for i, n in enumerate(s)]
+    index = np.random.default_rng(seed).integers(0, s[axis], few)
+    if draw(st.booleans()):
+        index = index.astype(np.uint8)
+    x = _values(tuple(few if back else s), seed, "real")
+    return [x], {"index": index, "axis": axis} | ({"shape": tuple(s)} if back else {})
+
+
+@st.composite
 def multiplied(draw: st.DrawFn, vectors: bool = False) -> Call:
     n, k, m = (draw(st.integers(1, 4)) for _ in range(3))
     lead = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=2, max_side=3)).input_shapes
@@ -218,6 +272,41 @@ def multiplied(draw: st.DrawFn, vectors: bool = False) -> Call:
 
 
 @st.composite
+def subscripted(draw: st.DrawFn) -> Call:
+    """Up to three arrays with axes named by letters, some twice, and "..." in some."""
+    letters = st.lists(st.sampled_from("abcB"), max_size=3)
+    sizes = {letter: draw(st.integers(1, 3)) for letter in "abcB"}
+    lead = draw(mutually_broadcastable_shapes(num_shapes=3, max_dims=2, max_side=3)).input_shapes
+    terms, arrays, seed = [], [], draw(seeds)
+    for i in range(draw(st.integers(1, 3))):
+        before, after = draw(letters), draw(letters) if i == 0 else []
+        dots = draw(st.booleans())
+        terms.append("".join([*before, *["..."] * dots, *after]))
+        s = [sizes[c] for c in before], lead[i] if dots else (), [sizes[c] for c in after]
+        arrays.append(_values(tuple(n for part in s for n in part), seed + i, "real"))
+    subscripts = ",".join(terms)
+    if draw(st.booleans()):
+        known = sorted(set(subscripts) - set(".,"))
+        output = draw(st.permutations(known))[: draw(st.integers(0, len(known)))]
+        output.insert(draw(st.integers(0, len(output))), "..." if "." in subscripts else "")
+        subscripts += "->" + "".join(output)
+    return arrays, {"subscripts": subscripts}
+
+
+@st.composite
+def dotted(draw: st.DrawFn) -> Call:
+    s = draw(st.lists(st.integers(1, 3), min_size=1, max_size=3))
+    t = draw(st.lists(st.integers(1, 3), max_size=1))
+    axes: Any = draw(st.integers(0, len(s)))
+    other, seed = (*s[len(s) - axes :], *t), draw(seeds)
+    if draw(st.booleans()):  # b's axes in another order, named from either end
+        at = draw(st.permutations(range(len(s))))[:axes]
+        other = (*t, *(s[i] for i in at))
+        axes = tuple(at), tuple(range(-axes, 0))
+    return [_values(tuple(s), seed, "real"), _values(other, seed + 1, "real")], {"axes": axes}
+
+
+@st.composite
 def dense(draw: st.DrawFn) -> Call:
     *lead, i, o = draw(st.lists(st.integers(1, 4), min_size=3, max_size=4))
     seed = draw(seeds)
@@ -225,21 +314,32 @@ def dense(draw: st.DrawFn) -> Call:
 
 
 @st.composite
-def convolved(draw: st.DrawFn, given: str) -> Call:
-    """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding."""
+def convolved(draw: st.DrawFn, given: str, variants: bool = False) -> Call:
+    """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding, and
+    of its variants any dilation and groups."""
     n, c, o = (draw(st.integers(1, 2)) for _ in range(3))
-    kernel, stride, padding, size = [], [], [], []
+    kernel, stride, padding, dilation, size = [], [], [], [], []
     for _ in range(2):
-        kernel.append(draw(st.integers(1, 4)))
+        dilation.append(draw(st.integers(1, 3)) if variants else 1)
+        kernel.append(draw(st.integers(1, 3 if variants else 4)))
         stride.append(draw(st.integers(1, 3)))
         padding.append(draw(st.integers(0, 2)))
-        size.append(draw(st.integers(max(1, kernel[-1] - 2 * padding[-1]), 6)))
-    out = [(size[i] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
-    all_shapes = {"x": (n, *size, c), "w": (*kernel, c, o), "y": (n, *out, o)}
+        reach = dilation[-1] * (kernel[-1] - 1) + 1
+        size.append(draw(st.integers(max(1, reach - 2 * padding[-1]), max(6, reach))))
+    reaches = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    out = [(size[i] + 2 * padding[i] - reaches[i]) // stride[i] + 1 for i in (0, 1)]
+    groups = draw(st.integers(1, 3)) if variants else 1
+    all_shapes = {
+        "x": (n, *size, c * groups),
+        "w": (*kernel, c, o * groups),
+        "y": (n, *out, o * groups),
+    }
     seed = draw(seeds)
     how: dict[str, Any] = {"stride": tuple(stride), "padding": tuple(padding)}
     if draw(st.booleans()) and stride[0] == stride[1] and padding[0] == padding[1]:
         how = {"stride": stride[0], "padding": padding[0]}
+    if variants:
+        how |= {"dilation": tuple(dilation), "groups": groups}
     if given != "xw":
         how["shape"] = all_shapes["w" if given == "xy" else "x"]
     return [_values(all_shapes[k], seed + i, "real") for i, k in enumerate(given)], how
@@ -256,6 +356,38 @@ def normalised(draw: st.DrawFn, layer: bool = False) -> Call:
     seed = draw(seeds)
     arrays = [_values(t, seed + i, "real") for i, t in enumerate((full, s, s))]
     return arrays, {"eps": draw(st.sampled_from([1e-2, 0.3]))}
+
+
+@st.composite
+def pooled(draw: st.DrawFn, given: str, domain: str = "real") -> Call:
+    """Arguments of the pooling op that is given x or y."""
+    n, c = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    kernel, stride, padding, size = [], [], [], []
+    for _ in range(2):
+        kernel.append(draw(st.integers(1, 4)))
+        stride.append(draw(st.integers(1, 4)))
+        padding.append(draw(st.integers(0, kernel[-1] // 2)))
+        size.append(draw(st.integers(max(1, kernel[-1] - 2 * padding[-1]), 6)))
+    out = [(size[i] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+    lay = {"kernel": tuple(kernel), "stride": tuple(stride), "padding": tuple(padding)}
+    params: dict[str, Any] = lay | ({"shape": (n, *size, c)} if given == "y" else {})
+    if domain == "real":
+        params["count_include_pad"] = draw(st.booleans())
+    x, seed = _values((n, *size, c), draw(seeds), domain), draw(seeds)
+    if given == "x":
+        return [x], params
+    if domain == "distinct":
+        params["places"] = ref.max_places(x, **lay)
+    return [_values((n, *out, c), seed, "real")], params
+
+
+@st.composite
+def resized(draw: st.DrawFn, back: bool = False) -> Call:
+    n, h, w, c = (draw(st.integers(1, m)) for m in (2, 6, 6, 2))
+    size = (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    params: dict[str, Any] = {"mode": draw(st.sampled_from(["nearest", "bilinear"]))}
+    params |= {"shape": (n, h, w, c)} if back else {"size": size}
+    return [_values((n, *size, c) if back else (n, h, w, c), draw(seeds), "real")], params
 
 
 images = st.builds(
@@ -277,6 +409,10 @@ def _split(x: tg.Tensor, *, axis: int) -> tg.Tensor:
     return tg.concatenate(parts[::-1], axis=axis)
 
 
+def _einsum(*xs: tg.Tensor, subscripts: str) -> tg.Tensor:
+    return tg.einsum(subscripts, *xs)
+
+
 def _permute_torch(t: Any, x: Any, axes: tuple[int, ...]) -> Any:
     return x.permute(axes) if axes else x
 
@@ -286,7 +422,9 @@ def _all(x: Any, axis: Any) -> tuple[int, ...]:
 
 
 small = st.sampled_from([0.0, 0.01, 0.2])
-limits = {"low": st.just(-1.03), "high": st.just(0.97)}
+limits = st.sampled_from(
+    [{"low": -1.03, "high": 0.97}, {"low": -1.03, "high": None}, {"high": 0.97, "low": None}]
+)
 
 CASES: dict[str, Case] = {
     # elementwise
@@ -301,30 +439,37 @@ CASES: dict[str, Case] = {
     "exp": Case(elementwise.exp, unary(), np.exp, lambda t, x: t.exp(x)),
     "log": Case(elementwise.log, unary("positive"), np.log, lambda t, x: t.log(x), rtol=1e-5),
     "sqrt": Case(elementwise.sqrt, unary("positive"), np.sqrt, lambda t, x: t.sqrt(x), rtol=1e-5),
+    "log1p": Case(
+        elementwise.log1p, unary("positive"), np.log1p, lambda t, x: t.log1p(x), rtol=1e-5
+    ),
+    "expm1": Case(elementwise.expm1, unary(), np.expm1, lambda t, x: t.expm1(x)),
+    "sin": Case(elementwise.sin, unary(), np.sin, lambda t, x: t.sin(x)),
+    "cos": Case(elementwise.cos, unary(), np.cos, lambda t, x: t.cos(x)),
+    "square": Case(elementwise.square, unary(), np.square, lambda t, x: t.square(x)),
     "abs": Case(elementwise.abs, unary(), np.abs, lambda t, x: t.abs(x), order=2),
     "sign": Case(elementwise.sign, unary(), np.sign, lambda t, x: t.sign(x), order=2),
-    "tanh": Case(elementwise.tanh, unary(), np.tanh, lambda t, x: t.tanh(x)),
-    "sigmoid": Case(elementwise.sigmoid, unary(), scipy.special.expit, lambda t, x: t.sigmoid(x)),
+    "tanh": Case(activation.tanh, unary(), np.tanh, lambda t, x: t.tanh(x)),
+    "sigmoid": Case(activation.sigmoid, unary(), scipy.special.expit, lambda t, x: t.sigmoid(x)),
     "softplus": Case(
-        elementwise.softplus, unary(), lambda x: np.log1p(np.exp(x)), lambda t, x: t.log1p(x.exp())
+        activation.softplus, unary(), lambda x: np.log1p(np.exp(x)), lambda t, x: t.log1p(x.exp())
     ),
     "log_sigmoid": Case(
-        elementwise.log_sigmoid,
+        activation.log_sigmoid,
         unary(),
         scipy.special.log_expit,
         lambda t, x: t.nn.functional.logsigmoid(x),
     ),
     "log_bernoulli": Case(
-        elementwise.log_bernoulli,
+        activation.log_bernoulli,
         binary("positive", "real"),
         lambda t, x: t * x - np.log1p(np.exp(x)),
         lambda torch, t, x: t * x - torch.nn.functional.softplus(x),
     ),
     "relu": Case(
-        elementwise.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
+        activation.relu, unary(), lambda x: np.where(x > 0, x, 0), lambda t, x: t.relu(x), order=2
     ),
     "leaky_relu": Case(
-        elementwise.leaky_relu,
+        activation.leaky_relu,
         unary(slope=small),
         lambda x, slope: np.where(x > 0, x, slope * x),
         lambda t, x, slope: t.nn.functional.leaky_relu(x, slope),
@@ -342,7 +487,7 @@ CASES: dict[str, Case] = {
             lambda s, seed, how: ([_values(s, seed, "distinct")], how),
             shapes,
             seeds,
-            st.fixed_dictionaries(limits),
+            limits,
         ),
         lambda x, low, high: np.clip(x, low, high),
         lambda t, x, low, high: t.clamp(x, low, high),
@@ -402,14 +547,42 @@ CASES: dict[str, Case] = {
         lambda x, axis: np.flip(x, axis),
         lambda t, x, axis: x.flip(_all(x, axis)),
     ),
-    "pad": Case(
-        shape.pad,
+    "pad_constant": Case(
+        padding.pad_constant,
         padded(),
-        lambda x, widths: np.pad(x, widths),
-        lambda t, x, widths: t.nn.functional.pad(x, [n for w in widths[::-1] for n in w]),
+        lambda x, widths, value: np.pad(x, widths, constant_values=value),
+        lambda t, x, widths, value: t.nn.functional.pad(
+            x, [n for w in widths[::-1] for n in w], value=value
+        ),
+    ),
+    "pad": Case(
+        lambda x, widths: tg.pad(x, widths, mode="reflect"),
+        reflected(),
+        lambda x, widths: np.pad(x, widths, mode="reflect"),
     ),
     "index": Case(shape.index, indexed, lambda x, key: x[key], ref.torch_index),
     "index_add": Case(shape.index_add, scattered, ref.index_add),
+    "gather_along": Case(
+        along_axis.gather_along,
+        looked_up(),
+        ref.gather,
+        lambda t, x, index, axis: x.gather(axis, t.tensor(index.astype(np.int64))),
+    ),
+    "scatter_along": Case(
+        along_axis.scatter_along,
+        looked_up(back=True),
+        ref.scatter,
+        lambda t, x, index, axis, shape: t.zeros(shape, dtype=x.dtype).scatter_add(
+            axis, t.tensor(index.astype(np.int64)), x
+        ),
+    ),
+    "sort": Case(
+        tg.sort,
+        sorted_(),
+        lambda x, axis: np.sort(x, axis),
+        lambda t, x, axis: t.sort(x, axis).values,
+        order=2,
+    ),
     # reductions
     "sum": Case(
         reduce.sum,
@@ -428,6 +601,30 @@ CASES: dict[str, Case] = {
         reduced(),
         lambda x, **how: np.var(x, **how),
         lambda t, x, axis, keepdims: t.var(x, _all(x, axis), correction=0, keepdim=keepdims),
+    ),
+    "std": Case(
+        tg.std,
+        reduced(),
+        lambda x, **how: np.std(x, **how),
+        ref.torch_std,
+        rtol=1e-4,
+    ),
+    "prod": Case(
+        tg.prod, with_zeros(), lambda x, **how: np.prod(x, **how), ref.torch_prod, rtol=1e-5
+    ),
+    "running_sum": Case(
+        scan.running_sum,
+        running(),
+        ref.running_sum,
+        lambda t, x, axis, reverse: (
+            x.flip(axis).cumsum(axis).flip(axis) if reverse else x.cumsum(axis)
+        ),
+    ),
+    "cumsum": Case(
+        tg.cumsum,
+        reduced(keepdims=False).filter(lambda call: not isinstance(call[1]["axis"], tuple)),
+        lambda x, axis: np.cumsum(x, axis),
+        lambda t, x, axis: x.reshape(-1).cumsum(0) if axis is None else x.cumsum(axis),
     ),
     "max": Case(
         reduce.max,
@@ -474,12 +671,31 @@ CASES: dict[str, Case] = {
         lambda x, w, b: np.matmul(x, w) + b,
         lambda t, x, w, b: t.nn.functional.linear(x, w.T, b),
     ),
-    "conv2d": Case(tg.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
+    "einsum": Case(
+        _einsum,
+        subscripted(),
+        lambda *xs, subscripts: np.einsum(subscripts, *xs),
+        lambda t, *xs, subscripts: t.einsum(subscripts, *xs),
+    ),
+    "tensordot": Case(
+        tg.tensordot,
+        dotted(),
+        lambda a, b, axes: np.tensordot(a, b, axes),
+        lambda t, a, b, axes: t.tensordot(a, b, axes),
+    ),
+    "conv2d": Case(conv.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
     "conv2d_input": Case(
-        tg.conv2d_input, convolved("yw"), ref.conv2d_input, ref.torch_conv2d_input
+        conv.conv2d_input, convolved("yw"), ref.conv2d_input, ref.torch_conv2d_input
     ),
     "conv2d_weight": Case(
-        tg.conv2d_weight, convolved("xy"), ref.conv2d_weight, ref.torch_conv2d_weight
+        conv.conv2d_weight, convolved("xy"), ref.conv2d_weight, ref.torch_conv2d_weight
+    ),
+    "conv2d in groups": Case(tg.conv2d, convolved("xw", True), ref.conv2d, ref.torch_conv2d),
+    "conv2d_input in groups": Case(
+        tg.conv2d_input, convolved("yw", True), ref.conv2d_input, ref.torch_conv2d_input
+    ),
+    "conv2d_weight in groups": Case(
+        tg.conv2d_weight, convolved("xy", True), ref.conv2d_weight, ref.torch_conv2d_weight
     ),
     # normalisation; torch's own batch_norm is wrong at order 3, so it is spelled out there
     "batch_norm": Case(
@@ -496,4 +712,16 @@ CASES: dict[str, Case] = {
         lambda t, x: x.repeat_interleave(2, 1).repeat_interleave(2, 2),
     ),
     "avg_pool2": Case(tg.avg_pool2, images, ref.avg_pool2, ref.torch_avg_pool2),
+    "avg_pool_windows": Case(pool.avg_pool_windows, pooled("x"), ref.avg_pool, ref.torch_avg_pool),
+    "avg_pool_input": Case(
+        pool.avg_pool_input, pooled("y"), ref.avg_pool_input, ref.torch_avg_pool_input
+    ),
+    "max_pool_windows": Case(
+        pool.max_pool_windows, pooled("x", "distinct"), ref.max_pool, ref.torch_max_pool, order=2
+    ),
+    "max_pool_input": Case(pool.max_pool_input, pooled("y", "distinct"), ref.max_pool_input),
+    "resize_images": Case(resample.resize_images, resized(), ref.resize, ref.torch_resize),
+    "resize_input": Case(
+        resample.resize_input, resized(back=True), ref.resize_input, ref.torch_resize_input
+    ),
 }

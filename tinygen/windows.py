@@ -23,3 +23,12 @@ def window_count(size: int, kernel: int, stride: int, padding: int) -> int:
     if kernel > size + 2 * padding:
         raise ValueError(f"a kernel of {kernel} does not fit into {size} + 2·{padding} pixels")
     return (size + 2 * padding - kernel) // stride + 1
+
+
+def reads(place: int, size: int, stride: int, padding: int, count: int) -> tuple[slice, slice]:
+    """(windows, pixels): which of `count` windows have their pixel number `place` on the image,
+    and these pixels, one for each."""
+    lo = max(0, -(-(padding - place) // stride))
+    hi = max(lo, min(count, (size - 1 + padding - place) // stride + 1))
+    first = lo * stride - padding + place
+    return slice(lo, hi), slice(first, max(first, first + (hi - lo - 1) * stride + 1), stride)

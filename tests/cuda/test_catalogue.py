@@ -65,13 +65,13 @@ def test_an_op_with_a_kernel_runs_it_and_nothing_else(name, data):
 
 def test_ops_without_a_kernel_only_move_numbers():
     without = {n for n, p in Primitive.registry.items() if n in CASES and not p.kernel}
-    moving = {"reshape_to", "permute", "broadcast_to", "join", "pad", "index", "index_add"}
+    moving = {"reshape_to", "permute", "broadcast_to", "join", "pad_constant", "index", "index_add"}
     assert without <= {*moving, "select"}, without
 
 
 EVERYWHERE = [
     *("exp", "tanh", "sigmoid", "softplus", "log_sigmoid"),
-    *("abs", "sign", "relu", "leaky_relu"),
+    *("abs", "sign", "relu", "leaky_relu", "square", "expm1"),
 ]  # of all real numbers
 
 

@@ -16,7 +16,7 @@ pathfinder = pytest.importorskip(
 )
 
 STEMS = sorted(p.stem for p in folder().glob("*.cu"))
-HOT = {"linalg", "conv", "normalise", "elementwise"}  # most of a training step's time
+HOT = {"linalg", "conv", "normalise", "elementwise", "activation"}  # most of a training step's time
 ARCHES = [  # Turing, A100, H100
     pytest.param(75, "float", marks=pytest.mark.thorough),
     pytest.param(80, "float", marks=pytest.mark.thorough),

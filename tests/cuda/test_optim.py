@@ -14,6 +14,7 @@ HOW = {
     "rmsprop": lambda p: optim.RMSProp(p, lr=0.01, decay=0.9, eps=1e-6),
     "adagrad": lambda p: optim.Adagrad(p, lr=0.1, eps=1e-6),
     "adam": lambda p: optim.Adam(p, lr=0.01, betas=(0.7, 0.9), eps=1e-6),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01, betas=(0.7, 0.9), eps=1e-6, weight_decay=0.3),
 }
 # One number, two parts, none, a size that leaves what follows it at an odd place.
 SHAPES = [(1,), (45, 100), (0, 3), (2, 3), (), (8, 4)]

@@ -153,7 +153,7 @@ BUGS = {
         "uninitialised shared memory",
     ),
     "elementwise: one entry too many": Bug(
-        "elementwise.cu",
+        "map.cuh",
         "i < n; i += step) y[i] = f(x[i]);",
         "i <= n; i += step) y[i] = f(x[i]);",
         lambda: tg.exp(on_device(5)),
@@ -161,7 +161,7 @@ BUGS = {
         "out-of-bounds",
     ),
     "elementwise: groups of four rounded up": Bug(
-        "elementwise.cu",
+        "map.cuh",
         "aligned(x) && aligned(y) ? n / 4 : 0",
         "aligned(x) && aligned(y) ? (n + 3) / 4 : 0",
         lambda: tg.exp(on_device(5)),
@@ -169,7 +169,7 @@ BUGS = {
         "out-of-bounds",
     ),
     "elementwise: alignment not tested": Bug(
-        "elementwise.cu",
+        "map.cuh",
         "aligned(x) && aligned(y) ? n / 4 : 0",
         "n / 4",
         lambda: tg.exp(on_device(9)[1:]),
@@ -177,7 +177,7 @@ BUGS = {
         "misaligned access",
     ),
     "elementwise: broadcast along the wrong axis": Bug(
-        "elementwise.cu",
+        "map.cuh",
         "i3 * b3]",
         "i2 * b3]",
         lambda: tg.add(on_device(40, 3), on_device(3)),
@@ -185,7 +185,7 @@ BUGS = {
         "out-of-bounds read",
     ),
     "elementwise: all blocks do the same": Bug(
-        "elementwise.cu",
+        "map.cuh",
         "for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n;",
         "for (int i = threadIdx.x; i < n;",
         lambda: tg.add(on_device(200, 3), on_device(3)),
@@ -313,7 +313,7 @@ def test_steps_of_an_array_that_repeats_are_found(cupy, plant, monkeypatch):
 
 def test_a_grid_that_is_too_small_leaves_nan(plant, monkeypatch):
     plant(
-        "elementwise.cu",
+        "map.cuh",
         "i < fours; i += step) {\n        Four t",
         "i < fours; i += n) {\n        Four t",
     )

@@ -1,5 +1,8 @@
 """Module and Sequential as objects: how they print, index, and what casting them does to graphs."""
 
+import pickle
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -32,6 +35,9 @@ def test_repr_shows_sizes_and_settings_nested():
         ")"
     )
     assert repr(nn.Sequential()) == "Sequential()"
+    leaky = nn.Sequential(partial(tg.leaky_relu, slope=0.2), nn.Reshape(2, 3))
+    lines = ("(0): leaky_relu(slope=0.2)", "(1): Reshape(shape=(2, 3))")
+    assert repr(leaky) == "Sequential(\n  {}\n  {}\n)".format(*lines)
     assert str(nn.Linear(2, 1, rng=rng(), bias=False)) == "Linear(weight=(2, 1))"
     assert "stride=(1, 2)" in repr(nn.Conv2d(1, 1, 3, stride=(1, 2), rng=rng()))
 
@@ -120,3 +126,21 @@ def test_sizes_may_be_numpy_integers():
     assert nn.Linear(two, three, rng=rng())(tg.tensor(np.ones((1, 2)))).shape == (1, 3)
     norm = nn.Sequential(nn.LayerNorm(three), nn.BatchNorm(three))
     assert norm(tg.tensor(rng().standard_normal((4, 3))), train=True).shape == (4, 3)
+
+
+def test_a_network_of_all_layers_is_pickled():
+    r = rng()
+    net = nn.Sequential(
+        *(nn.Embedding(5, 16, rng=r), nn.Dropout(0.5, rng=r), nn.Reshape(4, 4, 1)),
+        *(nn.Conv2d(1, 4, 3, padding=1, rng=r), nn.GroupNorm(2, 4), nn.pixel_norm),
+        *(nn.ConvTranspose2d(4, 2, 2, stride=2, rng=r), nn.BatchNorm(2), nn.LayerNorm(2)),
+        *(nn.Reshape(-1), nn.SpectralNorm(nn.Linear(128, 3, rng=r), rng=r)),
+    )
+    missing = {c for c in vars(nn).values() if isinstance(c, type) and issubclass(c, nn.Module)}
+    missing -= {type(m) for m in net.modules()} | {nn.Module}
+    assert not missing, f"add {missing}"
+    twin = pickle.loads(pickle.dumps(net))
+    assert repr(twin) == repr(net)
+    for train in (True, False):  # with the same masks, as the generator travels with its layer
+        y, z = (n(np.array([0, 4, 4]), train=train).numpy() for n in (net, twin))
+        np.testing.assert_array_equal(y, z)

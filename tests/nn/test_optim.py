@@ -12,6 +12,8 @@ OURS = {
     "rmsprop": lambda p: optim.RMSProp(p, lr=0.01, decay=0.9, eps=1e-6),
     "adagrad": lambda p: optim.Adagrad(p, lr=0.1, eps=1e-6),
     "adam": lambda p: optim.Adam(p, lr=0.01, betas=(0.5, 0.9), eps=1e-6),
+    "adamw": lambda p: optim.AdamW(p, lr=0.01, betas=(0.5, 0.9), eps=1e-6, weight_decay=0.3),
+    "adamw, defaults": lambda p: optim.AdamW(p),
 }
 THEIRS = {
     "sgd": lambda t, p: t.SGD(p, lr=0.1),
@@ -19,6 +21,8 @@ THEIRS = {
     "rmsprop": lambda t, p: t.RMSprop(p, lr=0.01, alpha=0.9, eps=1e-6),
     "adagrad": lambda t, p: t.Adagrad(p, lr=0.1, eps=1e-6),
     "adam": lambda t, p: t.Adam(p, lr=0.01, betas=(0.5, 0.9), eps=1e-6),
+    "adamw": lambda t, p: t.AdamW(p, lr=0.01, betas=(0.5, 0.9), eps=1e-6, weight_decay=0.3),
+    "adamw, defaults": lambda t, p: t.AdamW(p),
 }
 SHAPES = [(3, 4), (5,), (300, 400)]  # the last spans two blocks
 
@@ -58,6 +62,23 @@ def test_adam_by_hand():
         want -= 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
         opt.step([tg.tensor([g], dtype=float)])
         assert p.item() == pytest.approx(want, rel=1e-12)
+
+
+def test_adamw_without_decay_is_adam():
+    ours, others = parameters(), parameters()
+    for opt in (optim.AdamW(ours, lr=0.1, weight_decay=0), optim.Adam(others, lr=0.1)):
+        opt.step([tg.tensor(g, dtype=float) for g in arrays(1)])
+    for p, q in zip(ours, others, strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_adamws_decay_is_apart_from_the_gradient():
+    """With no gradient at all, weights shrink by 1 - lr · λ each step, whatever came before."""
+    (p,) = params = [tg.tensor([2.0], dtype=float, requires_grad=True)]
+    opt = optim.AdamW(params, lr=0.1, weight_decay=0.5)
+    for step in (1, 2, 3):
+        opt.step([tg.tensor([0.0], dtype=float)])
+        assert p.item() == pytest.approx(2 * 0.95**step, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -111,15 +132,20 @@ def test_what_is_refused():
         optim.SGD(params, lr=-1)
     with pytest.raises(ValueError, match=r"0 <= beta1 < 1, got 1.0"):
         optim.Adam(params, betas=(1.0, 0.9))
+    with pytest.raises(ValueError, match="AdamW: wanted 0 <= beta2 < 1, got 1"):
+        optim.AdamW(params, betas=(0.9, 1))
+    with pytest.raises(ValueError, match=r"AdamW: wanted weight_decay >= 0, got -0\.1"):
+        optim.AdamW(params, weight_decay=-0.1)
     with pytest.raises(ValueError, match="wanted state"):
         optim.Adam(params).load_state_dict({"m": np.ones(3)})
     with pytest.raises(TypeError):
         optim.Adam(params, 0.1)
 
 
-def test_adam_on_the_cpu_is_the_formula():
-    """What a GPU runs (the formula, whole) and what a CPU runs (tuned, in place)."""
-    opt = optim.Adam(parameters(), lr=0.01, betas=(0.5, 0.9), eps=1e-3)
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_on_the_cpu_is_the_formula(name):
+    """What defines it and what a CPU runs (tuned, in place)."""
+    opt = OURS[name](parameters())
     rng = np.random.default_rng(0)
     one = [rng.standard_normal(50) for _ in "pgm"] + [rng.random(50)]
     two = [a.copy() for a in one]

@@ -11,12 +11,16 @@ from .threads import scratch
 Array = np.ndarray[Any, Any]
 
 
-def adam(*block: Array, lr: float, betas: tuple[float, float], eps: float, t: int) -> None:
+def adam(
+    *block: Array, lr: float, betas: tuple[float, float], eps: float, t: int, keep: float = 1.0
+) -> None:
     """Moves p, m and v along g, the four arrays of a block, in step number t of algorithm 1.
 
     Both corrections are drawn into the step: with c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ
 
     lr · (m/c₁) / (√(v/c₂) + ε) = lr · √c₂/c₁ · m / (√v + ε·√c₂)
+
+    keep: what p is multiplied by first, AdamW's 1 - lr · λ.
     """
     (p, g, m, v), (beta1, beta2) = block, betas
     root = (1 - beta2**t) ** 0.5
@@ -32,4 +36,6 @@ def adam(*block: Array, lr: float, betas: tuple[float, float], eps: float, t: in
     a += eps * root
     np.divide(m, a, out=a)
     a *= lr * root / (1 - beta1**t)
+    if keep != 1:
+        p *= keep
     p -= a

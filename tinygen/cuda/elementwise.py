@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,36 +15,38 @@ from .launch import blocks, dense, empty, launch
 DIMS = 4  # of the kernels with broadcasting
 
 
-def mapped(name: str, *arrays: Array, numbers: tuple[float, ...] = ()) -> Array:
+def mapped(
+    name: str, *arrays: Array, numbers: tuple[float, ...] = (), stem: str = "elementwise"
+) -> Array:
     """The kernel on arrays of one shape, then numbers -> an array like them."""
     arrays = tuple(map(dense, arrays))
     y = empty(arrays[0].shape, arrays[0].dtype)
-    launch(f"elementwise/{name}", blocks(y.size, 1024), *arrays, y, y.size, *map(float, numbers))
+    launch(f"{stem}/{name}", blocks(y.size, 1024), *arrays, y, y.size, *map(float, numbers))
     return y
 
 
-def binary(name: str) -> Callable[..., Array]:
+def binary(name: str, stem: str = "elementwise") -> Callable[..., Array]:
     """a and b, which broadcast; one of them may be a number."""
 
     def apply(a: Any, b: Any) -> Array:
         if isinstance(b, (int, float)):
-            return mapped(f"{name}_number", a, numbers=(b,))
+            return mapped(f"{name}_number", a, numbers=(b,), stem=stem)
         if isinstance(a, (int, float)):
-            return mapped(f"number_{name}", b, numbers=(a,))
+            return mapped(f"number_{name}", b, numbers=(a,), stem=stem)
         if a.shape == b.shape:
-            return mapped(name, a, b)
-        return _broadcast(name, a, b)
+            return mapped(name, a, b, stem=stem)
+        return _broadcast(f"{stem}/{name}", a, b)
 
     return apply
 
 
-def _broadcast(name: str, a: Array, b: Array) -> Array:
+def _broadcast(kernel: str, a: Array, b: Array) -> Array:
     a, b = dense(a), dense(b)
     shape = np.broadcast_shapes(a.shape, b.shape)
     y = empty(shape, a.dtype)
     sizes, steps_a, steps_b = collapsed(shape, a.shape, b.shape)
     where = (*sizes, *steps_a, *steps_b)
-    launch(f"elementwise/{name}_broadcast", blocks(y.size), a, b, y, y.size, *where)
+    launch(f"{kernel}_broadcast", blocks(y.size), a, b, y, y.size, *where)
     return y
 
 
@@ -78,32 +81,12 @@ def collapsed(shape: tuple[int, ...], *shapes: tuple[int, ...]) -> tuple[tuple[i
 
 add, sub, mul, div = (binary(n) for n in ("add", "sub", "mul", "div"))
 power, maximum, minimum = (binary(n) for n in ("power", "maximum", "minimum"))
-log_bernoulli = binary("log_bernoulli")
 neg, exp, log, sqrt = (partial(mapped, n) for n in ("neg", "exp", "log", "sqrt"))
-abs, sign, tanh, sigmoid = (partial(mapped, n) for n in ("abs", "sign", "tanh", "sigmoid"))
-softplus, log_sigmoid = (partial(mapped, n) for n in ("softplus", "log_sigmoid"))
-tanh_grad, sigmoid_grad = (partial(mapped, n) for n in ("tanh_grad", "sigmoid_grad"))
+sin, cos, square = (partial(mapped, n) for n in ("sin", "cos", "square"))
+log1p, expm1, abs, sign = (partial(mapped, n) for n in ("log1p", "expm1", "abs", "sign"))
 
 
-def log_bernoulli_grad(g: Array, target: Any, logits: Array) -> Array:
-    """g · (t - σ(l)), in one pass where all are of one shape."""
-    if isinstance(target, (int, float)) or not g.shape == target.shape == logits.shape:
-        return mul(g, sub(target, sigmoid(logits)))
-    return mapped("log_bernoulli_grad", g, target, logits)
-
-
-def clip(x: Array, *, low: float, high: float) -> Array:
+def clip(x: Array, *, low: float | None, high: float | None) -> Array:
     """x limited to [low, high]."""
-    return mapped("clip", x, numbers=(low, high))
-
-
-def leaky_relu(x: Array, *, slope: float) -> Array:
-    """x where x > 0, slope · x elsewhere."""
-    if not slope:
-        return maximum(x, 0.0)  # as 0 · -inf is no number
-    return mapped("leaky_relu", x, numbers=(slope,))
-
-
-def leaky_relu_grad(g: Array, x: Array, slope: float) -> Array:
-    """g where x > 0, slope · g elsewhere."""
-    return mapped("leaky_relu_grad", g, x, numbers=(slope,))
+    limits = (-inf if low is None else low, inf if high is None else high)
+    return mapped("clip", x, numbers=limits)

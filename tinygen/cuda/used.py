@@ -15,7 +15,7 @@ def count(name: str) -> None:
 def kernels_used(*, reset: bool = False) -> dict[str, int]:
     """How often each kernel was launched in this process, by name: "conv/conv2d".
 
-    "cupy/pad" is an op without a kernel of ours, which CuPy's functions computed.
+    "cupy/join" is an op without a kernel of ours, which CuPy's functions computed.
     """
     counts = dict(_used)
     if reset:

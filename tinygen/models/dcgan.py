@@ -16,19 +16,14 @@ at that end of both networks, as InfoGAN's for MNIST do (Chen et al. 2016, appen
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from ..core import Tensor
 from ..errors import UsageError
-from ..nn import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear, Module, Sequential
+from ..nn import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear, Module, Reshape, Sequential
 from ..nn.init import Rng, normal
-from ..ops import leaky_relu, relu, reshape, tanh
+from ..ops import leaky_relu, relu, tanh
 from .players import LATENT
-
-
-def _leaky(x: Tensor) -> Tensor:
-    return leaky_relu(x, slope=0.2)
-
 
 # what normalises numbers of a sample's shape, channels last
 NORMS: dict[str, Callable[..., Module]] = {
@@ -51,19 +46,20 @@ def dcgan(
     h, w, wide = h // 4, w // 4, 2 * width
     dense: dict[str, Any] = {"init": normal(0.02), "rng": rng}
     conv: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, **dense}
+    leaky = partial(leaky_relu, slope=0.2)
     G = Sequential(
         *(Linear(LATENT, 512, bias=False, **dense), BatchNorm(512), relu),
         Linear(512, h * w * wide, bias=False, **dense),
-        lambda z: reshape(z, -1, h, w, wide),
+        Reshape(h, w, wide),
         *(BatchNorm(wide), relu),
         *(ConvTranspose2d(wide, width, bias=False, **conv), BatchNorm(width), relu),
         *(ConvTranspose2d(width, c, **conv), tanh),
     )
     D = Sequential(
-        *(Conv2d(c, width, **conv), _leaky),
-        *(Conv2d(width, wide, bias=False, **conv), NORMS[norm](h, w, wide), _leaky),
-        lambda x: reshape(x, -1, h * w * wide),
-        *(Linear(h * w * wide, 256, bias=False, **dense), NORMS[norm](256), _leaky),
+        *(Conv2d(c, width, **conv), leaky),
+        *(Conv2d(width, wide, bias=False, **conv), NORMS[norm](h, w, wide), leaky),
+        Reshape(h * w * wide),
+        *(Linear(h * w * wide, 256, bias=False, **dense), NORMS[norm](256), leaky),
         Linear(256, 1, **dense),
     )
     return G, D

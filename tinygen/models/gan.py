@@ -23,6 +23,7 @@ Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +86,7 @@ def generator_loss(D: Module, G: Module, z: Tensor, *, loss: str) -> Tensor:
 def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
     """G 100-256-512-784 (tanh) and D 784-512-256-1 (leaky ReLU, slope 0.01), for `shape`'s size."""
     G = dense(LATENT, 256, 512, shape, activation=tanh, last=tanh, rng=rng)
-    D = dense(shape, 512, 256, 1, activation=lambda x: leaky_relu(x, slope=0.01), rng=rng)
+    D = dense(shape, 512, 256, 1, activation=partial(leaky_relu, slope=0.01), rng=rng)
     return G, D
 
 

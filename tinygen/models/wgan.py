@@ -27,6 +27,7 @@ Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
     """G 100-256-512-784 (ReLU, tanh) and D 784-512-256-1 (leaky ReLU, slope 0.2), no norm."""
     begin: dict[str, Any] = {"init": he, "init_last": fan_in_uniform, "rng": rng}
     G = dense(LATENT, 256, 512, shape, activation=relu, last=tanh, **begin)
-    D = dense(shape, 512, 256, 1, activation=lambda x: leaky_relu(x, slope=0.2), **begin)
+    D = dense(shape, 512, 256, 1, activation=partial(leaky_relu, slope=0.2), **begin)
     return G, D
 
 

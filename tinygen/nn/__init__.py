@@ -4,16 +4,24 @@ from . import init
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
 from .module import Module, Sequential, in_chunks
 from .networks import dense
+from .norms import GroupNorm, SpectralNorm, pixel_norm
+from .simple import Dropout, Embedding, Reshape
 
 __all__ = [
     "BatchNorm",
     "Conv2d",
     "ConvTranspose2d",
+    "Dropout",
+    "Embedding",
+    "GroupNorm",
     "LayerNorm",
     "Linear",
     "Module",
+    "Reshape",
     "Sequential",
+    "SpectralNorm",
     "dense",
     "in_chunks",
     "init",
+    "pixel_norm",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -92,6 +93,17 @@ class Module:
         return dict(_inside(vars(self)))
 
 
+def in_training(layer: Module, train: Train) -> bool:
+    """Whether a layer computes as in training (True and "frozen") or as after it (False).
+
+    Raises ValueError for anything else: the choice changes the numbers, so it has to be said.
+    """
+    if train is not True and train is not False and train != "frozen":
+        name = type(layer).__name__
+        raise ValueError(f'{name}: wanted train=True, False or "frozen", got {train!r}')
+    return bool(train)
+
+
 def _some(names: Set[str]) -> str:
     """The first few names, and how many more there are."""
     first = sorted(names)[:3]
@@ -135,6 +147,9 @@ def _shown(value: Any) -> str:
 
 def _indented(part: Any) -> str:
     """repr(part) with its lines moved to the right; of a function, its name."""
+    if isinstance(part, partial):
+        named = [f"{name}={_shown(value)}" for name, value in part.keywords.items()]
+        return f"{_indented(part.func)}({', '.join([*map(_shown, part.args), *named])})"
     text = repr(part) if isinstance(part, Module) else getattr(part, "__name__", repr(part))
     return str(text).replace("\n", "\n  ")
 

@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from ..core import Tensor
-from ..ops import reshape
 from .init import Init, Rng, fan_in_uniform
 from .layers import Linear
 from .module import Module, Sequential
+from .simple import Reshape
 
 Size = int | tuple[int, ...]  # of a layer: numbers of a sample, or their shape
 
@@ -37,7 +37,7 @@ def dense(
     layers: list[Any] = []
     hidden = len(counts) - 2
     if isinstance(sizes[0], tuple):
-        layers.append(lambda x: reshape(x, -1, counts[0]))
+        layers.append(Reshape(counts[0]))
     for i, (m, n) in enumerate(pairwise(counts)):
         begin = init if i < hidden else init_last or init
         layers.append(Linear(m, n, rng=rng, init=begin))
@@ -49,6 +49,5 @@ def dense(
     if last:
         layers.append(last)
     if isinstance(sizes[-1], tuple):
-        shape = sizes[-1]
-        layers.append(lambda x: reshape(x, -1, *shape))
+        layers.append(Reshape(*sizes[-1]))
     return Sequential(*layers)

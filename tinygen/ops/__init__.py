@@ -1,12 +1,18 @@
 """Floor 2: the ops, under NumPy's names, and Tensor's operators made of them.
 
-elementwise  add sub mul div neg power exp log … relu maximum where
-shape        reshape flatten squeeze transpose broadcast_to concatenate pad indexing
-reduce       sum mean var max logsumexp softmax norm
+elementwise  add sub mul div neg power square sqrt exp log sin cos abs maximum clip where …
+activation   tanh sigmoid softplus relu leaky_relu dropout …
+shape        reshape flatten squeeze transpose broadcast_to concatenate indexing
+padding      pad
+along_axis   gather scatter_add sort argsort
+reduce       sum mean prod var std max logsumexp softmax norm
+scan         cumsum
 linalg       matmul linear
+contraction  einsum tensordot
 conv         conv2d conv2d_input conv2d_weight
 normalise    batch_norm layer_norm
-resample     upsample2 avg_pool2
+pool         max_pool avg_pool
+resample     resize upsample2 avg_pool2
 
 Each op is a few lines: its forward on arrays and, under it, its gradient as a formula on Tensors.
 """
@@ -16,36 +22,48 @@ from __future__ import annotations
 from typing import Any
 
 from ..core import Tensor
-from .conv import conv2d, conv2d_input, conv2d_weight
+from .activation import (
+    dropout,
+    leaky_relu,
+    log_bernoulli,
+    log_sigmoid,
+    relu,
+    sigmoid,
+    softplus,
+    tanh,
+)
+from .along_axis import argsort, gather, scatter_add, sort
+from .contraction import einsum, tensordot
+from .conv_variants import conv2d, conv2d_input, conv2d_weight
 from .elementwise import (
     abs,
     add,
     clip,
+    cos,
     div,
-    dropout,
     exp,
-    leaky_relu,
+    expm1,
     log,
-    log_bernoulli,
-    log_sigmoid,
+    log1p,
     maximum,
     minimum,
     mul,
     neg,
     power,
-    relu,
-    sigmoid,
     sign,
-    softplus,
+    sin,
     sqrt,
+    square,
     sub,
-    tanh,
     where,
 )
 from .linalg import linear, matmul
 from .normalise import batch_norm, layer_norm
-from .reduce import log_softmax, logsumexp, max, mean, min, norm, softmax, sum, var
-from .resample import avg_pool2, upsample2
+from .padding import pad
+from .pool import avg_pool, max_pool
+from .reduce import log_softmax, logsumexp, max, mean, min, norm, prod, softmax, std, sum, var
+from .resample import avg_pool2, resize, upsample2
+from .scan import cumsum
 from .shape import (
     broadcast_to,
     concatenate,
@@ -54,7 +72,6 @@ from .shape import (
     flip,
     index,
     one_hot,
-    pad,
     reshape,
     split,
     squeeze,
@@ -67,6 +84,8 @@ from .shape import (
 __all__ = [
     "abs",
     "add",
+    "argsort",
+    "avg_pool",
     "avg_pool2",
     "batch_norm",
     "broadcast_to",
@@ -75,22 +94,29 @@ __all__ = [
     "conv2d",
     "conv2d_input",
     "conv2d_weight",
+    "cos",
+    "cumsum",
     "div",
     "dropout",
+    "einsum",
     "exp",
     "expand_dims",
+    "expm1",
     "flatten",
     "flip",
+    "gather",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log",
+    "log1p",
     "log_bernoulli",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
     "matmul",
     "max",
+    "max_pool",
     "maximum",
     "mean",
     "min",
@@ -101,21 +127,29 @@ __all__ = [
     "one_hot",
     "pad",
     "power",
+    "prod",
     "relu",
     "reshape",
+    "resize",
+    "scatter_add",
     "sigmoid",
     "sign",
+    "sin",
     "softmax",
     "softplus",
+    "sort",
     "split",
     "sqrt",
+    "square",
     "squeeze",
     "stack",
+    "std",
     "sub",
     "sum",
     "swapaxes",
     "take",
     "tanh",
+    "tensordot",
     "transpose",
     "upsample2",
     "var",

@@ -2,7 +2,7 @@
 
 Every rule is the textbook derivative times g. Where an argument was broadcast, the gradient is
 summed back to its shape by `unbroadcast`. At a kink the derivative is the mean of both sides for
-|x|, maximum and minimum, that of x < 0 for the relus, and 1 at the limits of clip. Derivatives of
+|x|, maximum and minimum, and 1 at the limits of clip. Derivatives of
 functions with kinks are masks, constant almost everywhere, so they enter raw.
 """
 
@@ -15,11 +15,9 @@ import numpy as np
 from ..core import Tensor, raw, tensor
 from ..cpu import elementwise as cpu
 from ..cuda import elementwise as cuda
-from ..device import Array, twins, xp
+from ..device import Array, xp
 from ..primitives import primitive
 from .shape import summed, unbroadcast
-
-on = twins(cpu, cuda)
 
 
 @primitive
@@ -134,6 +132,59 @@ log.vjp(x=lambda g, y, x: g / x)
 
 
 @primitive
+def log1p(x: Array) -> Array:
+    """log(1 + x), exact for small x; log1p' = 1/(1 + x)."""
+    return xp(x).log1p(x)
+
+
+log1p.cpu(cpu.log1p)
+log1p.cuda(cuda.log1p)
+log1p.vjp(x=lambda g, y, x: g / (1.0 + x))
+
+
+@primitive
+def expm1(x: Array) -> Array:
+    """eˣ - 1, exact for small x; expm1' = exp."""
+    return xp(x).expm1(x)
+
+
+expm1.cpu(cpu.expm1)
+expm1.cuda(cuda.expm1)
+expm1.vjp(x=lambda g, y, x: g * exp(x))  # not y + 1, which loses eˣ below 1's rounding
+
+
+@primitive
+def sin(x: Array) -> Array:
+    """sin x, x in radians; sin' = cos."""
+    return xp(x).sin(x)
+
+
+@primitive
+def cos(x: Array) -> Array:
+    """cos x, x in radians; cos' = -sin."""
+    return xp(x).cos(x)
+
+
+sin.cpu(cpu.sin)
+cos.cpu(cpu.cos)
+sin.cuda(cuda.sin)
+cos.cuda(cuda.cos)
+sin.vjp(x=lambda g, y, x: g * cos(x))
+cos.vjp(x=lambda g, y, x: -g * sin(x))
+
+
+@primitive
+def square(x: Array) -> Array:
+    """x²; its derivative is 2x."""
+    return xp(x).square(x)
+
+
+square.cpu(cpu.square)
+square.cuda(cuda.square)
+square.vjp(x=lambda g, y, x: g * (2.0 * x))
+
+
+@primitive
 def sqrt(x: Array) -> Array:
     """√x; √' = 1/(2√x), infinite at 0: add an ε inside the root where x can be 0."""
     return xp(x).sqrt(x)
@@ -161,111 +212,6 @@ def sign(x: Array) -> Array:
 
 sign.cuda(cuda.sign)
 sign.vjp(x=lambda g, y, x: g * 0.0)
-
-
-@primitive
-def tanh(x: Array) -> Array:
-    """tanh x; tanh' = 1 - tanh²."""
-    return xp(x).tanh(x)
-
-
-tanh.cpu(cpu.tanh)
-tanh.cuda(cuda.tanh)
-tanh.vjp(x=lambda g, y, x: g * (1.0 - y * y))
-tanh.fast(x=lambda g, y, x: on(g).tanh_grad(g, y))
-
-
-@primitive
-def sigmoid(x: Array) -> Array:
-    """σ(x) = 1 / (1 + e⁻ˣ); σ' = σ (1 - σ)."""
-    with np.errstate(over="ignore"):  # e⁻ˣ = inf gives the right limit, 0
-        return 1.0 / (1.0 + xp(x).exp(-x))
-
-
-sigmoid.cpu(cpu.sigmoid)
-sigmoid.cuda(cuda.sigmoid)
-sigmoid.vjp(x=lambda g, y, x: g * (y * (1.0 - y)))
-sigmoid.fast(x=lambda g, y, x: on(g).sigmoid_grad(g, y))
-
-
-@primitive
-def softplus(x: Array) -> Array:
-    """log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|), without overflow; softplus' = σ."""
-    m = xp(x)
-    e = m.exp(-m.abs(x))
-    u = 1 + e  # rounded: the last term mends it, as log1p would, in a third of its time
-    return m.maximum(x, 0) + m.log(u) + (e - (u - 1)) / u
-
-
-softplus.cpu(cpu.softplus)
-softplus.cuda(cuda.softplus)
-softplus.vjp(x=lambda g, y, x: g * sigmoid(x))
-softplus.fast(x=lambda g, y, x: mul.array(g, sigmoid.array(x)))
-
-
-@primitive
-def log_sigmoid(x: Array) -> Array:
-    """log σ(x) = -softplus(-x), exact where σ rounds to 0 or 1; log σ' = σ(-x)."""
-    return -softplus.forward(-x)
-
-
-log_sigmoid.cpu(cpu.log_sigmoid)
-log_sigmoid.cuda(cuda.log_sigmoid)
-log_sigmoid.vjp(x=lambda g, y, x: g * sigmoid(-x))
-log_sigmoid.fast(x=lambda g, y, x: mul.array(g, sigmoid.array(neg.array(x))))
-
-
-@primitive
-def log_bernoulli(target: Array, logits: Array) -> Array:
-    """t·log σ(l) + (1 - t)·log(1 - σ(l)) = t·l - softplus(l), exact where σ rounds to 0 or 1."""
-    return target * logits - softplus.forward(logits)  # softplus(l) = -log(1 - σ(l))
-
-
-log_bernoulli.cpu(cpu.log_bernoulli)
-log_bernoulli.cuda(cuda.log_bernoulli)
-log_bernoulli.vjp(
-    target=lambda g, y, target, logits: unbroadcast(g * logits, target),
-    logits=lambda g, y, target, logits: unbroadcast(g * (target - sigmoid(logits)), logits),
-)
-log_bernoulli.fast(
-    logits=lambda g, y, target, logits: summed(on(g).log_bernoulli_grad(g, target, logits), logits),
-)
-
-
-@primitive
-def relu(x: Array) -> Array:
-    """max(x, 0)."""
-    return xp(x).maximum(x, 0)
-
-
-relu.cpu(lambda x: cpu.leaky_relu(x, slope=0.0))
-relu.cuda(lambda x: cuda.leaky_relu(x, slope=0.0))
-relu.vjp(x=lambda g, y, x: g * (x.data > 0))
-relu.fast(x=lambda g, y, x: on(g).leaky_relu_grad(g, x, slope=0.0))
-
-
-@primitive
-def leaky_relu(x: Array, *, slope: float = 0.01) -> Array:
-    """x where x > 0, slope · x elsewhere, for 0 <= slope < 1 (Maas et al. 2013)."""
-    return xp(x).maximum(x, slope * x if slope else 0)
-
-
-@leaky_relu.check
-def _check_slope(x: Array, *, slope: float) -> None:
-    if not 0 <= slope < 1:
-        raise ValueError("wanted 0 <= slope < 1")
-
-
-leaky_relu.cpu(cpu.leaky_relu)
-leaky_relu.cuda(cuda.leaky_relu)
-
-
-def _leaky_scale(x: Array, slope: float) -> Array:
-    return (x > 0) * x.dtype.type(1 - slope) + x.dtype.type(slope)
-
-
-leaky_relu.vjp(x=lambda g, y, x, slope: g * _leaky_scale(x.data, slope))
-leaky_relu.fast(x=lambda g, y, x, slope: on(g).leaky_relu_grad(g, x, slope=slope))
 
 
 @primitive
@@ -303,19 +249,28 @@ minimum.vjp(
 
 
 @primitive
-def clip(x: Array, *, low: float, high: float) -> Array:
-    """x limited to [low, high]; the gradient passes inside and at the limits."""
+def clip(x: Array, *, low: float | None = None, high: float | None = None) -> Array:
+    """x limited to [low, high], at one end if the other is None; the gradient passes inside and
+    at the limits."""
     return xp(x).clip(x, low, high)
 
 
 @clip.check
-def _check_limits(x: Array, *, low: float, high: float) -> None:
-    if low > high:
+def _check_limits(x: Array, *, low: float | None, high: float | None) -> None:
+    if low is None and high is None:
+        raise ValueError("wanted low, high or both")
+    if None not in (low, high) and not low <= high:  # type: ignore[operator]
         raise ValueError("wanted low <= high")
 
 
+def _within(x: Array, low: float | None, high: float | None) -> Array:
+    if low is None or high is None:
+        return x <= high if low is None else x >= low
+    return (x >= low) & (x <= high)
+
+
 clip.cuda(cuda.clip)
-clip.vjp(x=lambda g, y, x, low, high: g * ((x.data >= low) & (x.data <= high)))
+clip.vjp(x=lambda g, y, x, low, high: g * _within(x.data, low, high))
 
 
 @primitive(shown="where")
@@ -338,13 +293,3 @@ def where(condition: Array, a: Any, b: Any) -> Tensor:
     if mask.dtype.kind != "b":
         raise TypeError(f"where: wanted an array of bool as condition, got {mask.dtype}")
     return select(a, b, mask=mask)
-
-
-def dropout(x: Tensor, mask: Array, *, p: float) -> Tensor:
-    """x · mask / (1 - p) (Srivastava et al. 2014): mask, of x's shape, is 0 with probability p.
-
-    The mask is an argument, so that the op is a function; draw it by `rng.random(x.shape) >= p`.
-    """
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout: wanted 0 <= p < 1, got {p}")
-    return x * mask * (1.0 / (1.0 - p))

@@ -89,6 +89,38 @@ def var(x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0) 
     return sum(centred * centred, axis=axis, keepdims=keepdims) * (1.0 / (n - ddof))
 
 
+def std(
+    x: Tensor, *, axis: Axes = None, keepdims: bool = False, ddof: int = 0, eps: float = 0.0
+) -> Tensor:
+    """√(var + ε), the standard deviation for ε = 0; ddof as in `var`.
+
+    Where all numbers are equal its gradient is 0 (not NaN), and near there its second derivative
+    grows as 1/std; an ε > 0 bounds it by 1/√ε.
+    """
+    return _root(var(x, axis=axis, keepdims=keepdims, ddof=ddof), eps)
+
+
+def prod(x: Tensor, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """Π x, 1 for no numbers. It is halved again and again, x₁x₂x₃x₄ = (x₁x₃)(x₂x₄), so that its
+    gradients are products, too: right for any number of zeros."""
+    x = lift(x)
+    gone = reduced_axes(axis, x.ndim, "prod")
+    kept = [i for i in range(x.ndim) if i not in gone]
+    n = math.prod(x.shape[i] for i in gone)
+    y = x.transpose(*gone, *kept) if x.ndim else x
+    y = y.reshape((n, *(x.shape[i] for i in kept)))
+    odd = []  # what is left over where n is odd
+    while n > 1:
+        if n % 2:
+            odd.append(y[n - 1])
+        n //= 2
+        y = y[:n] * y[n : 2 * n]
+    y = y[0] if n else sum(y, axis=0) + 1.0  # of no numbers
+    for factor in odd:
+        y = y * factor
+    return y.reshape([1 if i in gone else m for i, m in enumerate(x.shape)]) if keepdims else y
+
+
 @primitive
 def max(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """The largest number; where several are equal they share the gradient."""
@@ -156,7 +188,11 @@ def norm(x: Tensor, *, axis: Axes = None, keepdims: bool = False, eps: float = 0
     Near 0 its second derivative grows as 1/‖x‖; an ε > 0 bounds it by 1/√ε.
     """
     x = lift(x)
-    s = sum(x * x, axis=axis, keepdims=keepdims)
+    return _root(sum(x * x, axis=axis, keepdims=keepdims), eps)
+
+
+def _root(s: Tensor, eps: float) -> Tensor:
+    """√(s + ε); for ε = 0 with gradient 0 where s = 0."""
     if eps:
         return sqrt(s + eps)
     zero: Any = s.data == 0

@@ -1,13 +1,13 @@
-"""Ops that move numbers without changing them: reshape, transpose, broadcast, join, pad, index.
+"""Ops that move numbers without changing them: reshape, transpose, broadcast, join, index.
 
 Each gradient moves them back, and the two form a closed family: broadcast_to and sum_to,
-pad and index, index and index_add. So every order of derivative exists.
+index and index_add. So every order of derivative exists.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,15 @@ def lift(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         return x
     return tensor(x, dtype=x.dtype if getattr(x, "dtype", None) == np.float64 else None)
+
+
+def together(xs: Iterable[Any]) -> list[Tensor]:
+    """All as Tensors, raw ones in the dtype of the first that is a Tensor."""
+    xs = list(xs)
+    dtype = next((x.dtype for x in xs if isinstance(x, Tensor)), None)
+    if dtype is None:
+        return [lift(x) for x in xs]
+    return [x if isinstance(x, Tensor) else tensor(x, dtype=dtype) for x in xs]
 
 
 @primitive(shown="reshape")
@@ -161,9 +170,7 @@ def concatenate(xs: Sequence[Any], *, axis: int = 0) -> Tensor:
 
 def stack(xs: Sequence[Tensor], *, axis: int = 0) -> Tensor:
     """The arrays, all of one shape, one after the other along a new axis."""
-    dtype = next((x.dtype for x in xs if isinstance(x, Tensor)), None)
-    xs = [x if isinstance(x, Tensor) or dtype is None else tensor(x, dtype=dtype) for x in xs]
-    xs = [lift(x) for x in xs]
+    xs = together(xs)
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack: wanted arrays of one shape, got {[x.shape for x in xs]}")
     (at,) = normal_axes(axis, xs[0].ndim + 1, "stack")
@@ -183,24 +190,6 @@ def split(x: Tensor, sections: int | Sequence[int], *, axis: int = 0) -> list[Te
         cuts = [0, *sections, size]
     before = (slice(None),) * axis
     return [x[(*before, slice(a, b))] for a, b in pairwise(cuts)]
-
-
-@primitive
-def pad(x: Array, *, widths: tuple[tuple[int, int], ...]) -> Array:
-    """x framed by zeros: widths holds (before, after) for each axis."""
-    if len(widths) != x.ndim or any(n < 0 for w in widths for n in w):
-        raise ValueError(f"wanted {x.ndim} pairs (before, after) of widths >= 0")
-    shape = tuple(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True))
-    y = xp(x).zeros(shape, x.dtype)
-    y[_inside(x.shape, widths)] = x
-    return y
-
-
-def _inside(shape: tuple[int, ...], widths: Sequence[tuple[int, int]]) -> tuple[slice, ...]:
-    return tuple(slice(a, a + n) for n, (a, _) in zip(shape, widths, strict=True))
-
-
-pad.vjp(x=lambda g, y, x, widths: g[_inside(x.shape, widths)])
 
 
 @primitive

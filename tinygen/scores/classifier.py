@@ -10,9 +10,9 @@ from ..autodiff import grad
 from ..core import tensor
 from ..data import Dataset, scale
 from ..errors import UsageError
-from ..nn import Conv2d, Linear, Module, Sequential, in_chunks
+from ..nn import Conv2d, Linear, Module, Reshape, Sequential, in_chunks
 from ..nn.init import Rng, he
-from ..ops import relu, reshape, softmax
+from ..ops import relu, softmax
 from ..optim import Adam
 from ..prob import softmax_loss
 
@@ -33,7 +33,7 @@ def network(shape: tuple[int, ...], classes: int, rng: Rng) -> Module:
     size = h // 4 * (w // 4) * 32
     return Sequential(
         *(Conv2d(c, 16, **how), relu, Conv2d(16, 32, **how), relu),
-        lambda x: reshape(x, -1, size),
+        Reshape(size),
         *(Linear(size, 64, rng=rng), relu, Linear(64, classes, rng=rng)),
     )
 

@@ -201,6 +201,11 @@ def ascontiguousarray(array):
     return array if array.flags.c_contiguous else _wrap(np.ascontiguousarray(array._a))
 
 
+def argsort(array, axis=-1):
+    """Stable, and no other kind can be asked for."""
+    return _wrap(np.argsort(array._a, axis, kind="stable"))
+
+
 def from_dlpack(array):
     raise TypeError("the stand-in takes no foreign device memory")
 

@@ -1,23 +1,16 @@
-"""Floor 3: optimisers. `opt.step(grads)` moves the parameters in place, by the paper's formula.
-
-Parameters stay in their own arrays (two optimisers may share one network); what an optimiser
-remembers of them is flat, one array a quantity. A CPU works in blocks that stay in the cache, a
-GPU on all parameters in one launch.
-"""
+"""What all optimisers have in common: parameters, a flat state, a step in blocks or one launch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from .autodiff import grad
-from .core import Tensor
-from .cpu import optim as cpu
-from .cpu.threads import run
-from .cuda.optim import Together
-from .device import Array, DeviceError, device_of, to_device, xp
+from ..core import Tensor
+from ..cpu.threads import run
+from ..cuda.optim import Together
+from ..device import Array, DeviceError, device_of, to_device, xp
+from .schedules import Schedule, constant
 
 BLOCK = 131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
 
@@ -27,7 +20,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float):
+    def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule):
         self.params = list(params)
         if not self.params:
             raise ValueError(f"{type(self).__name__}: wanted at least one parameter, got none")
@@ -43,12 +36,28 @@ class Optimizer:
                     f"{type(self).__name__}: wanted parameters of one {kind}, "
                     f"got {' and '.join(kinds)}"
                 )
-        if not lr >= 0:
-            raise ValueError(f"{type(self).__name__}: wanted lr >= 0, got {lr}")
-        self.lr, self.t = lr, 0  # t: steps taken
+        self.t, self.lr = 0, lr  # t: steps taken
         self._together: Together | None = None  # on a GPU
         first, size = self.params[0].data, sum(p.size for p in self.params)
         self.state = {name: xp(first).zeros(size, first.dtype) for name in self.slots}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of step t, the one under way or the last one; at t = 0 of the first.
+
+        It can be set, to a number or a schedule. Raises ValueError for one that is not >= 0.
+        """
+        return float(self.schedule(max(self.t - 1, 0)))
+
+    @lr.setter
+    def lr(self, lr: float | Schedule) -> None:
+        self._check_lr(lr(self.t) if callable(lr) else lr)
+        self.schedule = lr if callable(lr) else constant(lr)
+
+    def _check_lr(self, lr: float) -> None:
+        if not lr >= 0:
+            name = type(self).__name__
+            raise ValueError(f"{name}: wanted lr >= 0, got {lr} for step {self.t + 1}")
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
         """Writes the new p and state, all 1-d blocks of one length: the paper's formula."""
@@ -73,11 +82,13 @@ class Optimizer:
     def step(self, grads: Sequence[Tensor] | None = None) -> None:
         """One step along `grads`, one for each parameter (default: what `backward` left).
 
-        Raises ValueError if number, shapes or dtypes do not match, TypeError or DeviceError if
-        the parameters were cast or moved since this was made; nothing has moved then.
+        Raises ValueError if number, shapes or dtypes do not match or the schedule gives no lr >= 0,
+        TypeError or DeviceError if the parameters were cast or moved since this was made; nothing
+        has moved then.
         """
         gs: list[Tensor | None] = [p.grad for p in self.params] if grads is None else list(grads)
         self._check(gs)
+        self._check_lr(self.schedule(self.t))
         self.t += 1
         arrays = [g.data for g in gs if g is not None]
         if self.params[0].device == "cuda":
@@ -166,144 +177,8 @@ class Optimizer:
         self.t = int(state["t"])
 
 
-class SGD(Optimizer):
-    """u ← momentum · u + g, p ← p - lr · u (plain gradient descent for momentum 0)."""
-
-    slots = ("u",)
-
-    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.0):
-        self.momentum = _fraction("SGD", "momentum", momentum)
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (u,) = state
-        u *= self.momentum
-        u += g
-        p -= self.lr * u
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        self.launch("sgd", grads, self.momentum, self.lr)
-
-
-class RMSProp(Optimizer):
-    """v ← decay · v + (1 - decay) · g², p ← p - lr · g / (√v + ε) (Tieleman & Hinton 2012)."""
-
-    slots = ("v",)
-
-    def __init__(
-        self, params: Iterable[Tensor], *, lr: float, decay: float = 0.99, eps: float = 1e-8
-    ):
-        self.decay, self.eps = _fraction("RMSProp", "decay", decay), eps
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (v,) = state
-        v *= self.decay
-        v += (1 - self.decay) * g * g
-        p -= self.lr * g / (xp(v).sqrt(v) + self.eps)
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        self.launch("scaled", grads, self.decay, 1 - self.decay, self.lr, self.eps)
-
-
-class Adagrad(Optimizer):
-    """s ← s + g², p ← p - lr · g / (√s + ε) (Duchi et al. 2011)."""
-
-    slots = ("s",)
-
-    def __init__(self, params: Iterable[Tensor], *, lr: float, eps: float = 1e-10):
-        self.eps = eps
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (s,) = state
-        s += g * g
-        p -= self.lr * g / (xp(s).sqrt(s) + self.eps)
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        self.launch("scaled", grads, 1, 1, self.lr, self.eps)
-
-
-class Adam(Optimizer):
-    """Kingma & Ba 2014, algorithm 1, with m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ):
-
-    m ← β₁·m + (1 - β₁)·g,  v ← β₂·v + (1 - β₂)·g²,  p ← p - lr · m̂ / (√v̂ + ε)
-    """
-
-    slots = ("m", "v")
-
-    def __init__(
-        self,
-        params: Iterable[Tensor],
-        *,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-    ):
-        self.betas = (_fraction("Adam", "beta1", betas[0]), _fraction("Adam", "beta2", betas[1]))
-        self.eps = eps
-        super().__init__(params, lr=lr)
-
-    def update(self, p: Array, g: Array, *state: Array) -> None:
-        (m, v), (beta1, beta2) = state, self.betas
-        m += (1 - beta1) * (g - m)
-        v += (1 - beta2) * (g * g - v)
-        m_hat, v_hat = m / (1 - beta1**self.t), v / (1 - beta2**self.t)
-        p -= self.lr * m_hat / (xp(v).sqrt(v_hat) + self.eps)
-
-    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        cpu.adam(p, g, *state, lr=self.lr, betas=self.betas, eps=self.eps, t=self.t)
-
-    def step_cuda(self, grads: list[Array]) -> None:
-        beta1, beta2 = self.betas  # both corrections drawn into the step, as in cpu.adam
-        root = (1 - beta2**self.t) ** 0.5
-        lr = self.lr * root / (1 - beta1**self.t)
-        self.launch("adam", grads, beta1, 1 - beta1, beta2, 1 - beta2, lr, self.eps * root)
-
-
-class LBFGS(Optimizer):
-    """Limited-memory BFGS (Liu & Nocedal 1989), SciPy's: `minimise` in place of `step`.
-
-    A search, not a stochastic step: it compares values of one loss, so data and noise must be
-    fixed, and the parameters should be float64. iterations: of one call, which starts afresh.
-    """
-
-    def __init__(self, params: Iterable[Tensor], *, iterations: int = 20):
-        if not iterations >= 1:
-            raise ValueError(f"LBFGS: wanted iterations >= 1, got {iterations}")
-        self.iterations = iterations
-        super().__init__(params, lr=1.0)
-
-    def step(self, grads: Sequence[Tensor] | None = None) -> None:
-        """Raises TypeError: one gradient does not tell how far to go."""
-        raise TypeError("LBFGS: wanted minimise(loss), got step(grads)")
-
-    def minimise(self, loss: Callable[[], Tensor]) -> None:
-        """Moves the parameters to lower loss(), a scalar that is the same at each call."""
-        from scipy.optimize import minimize
-
-        def value_and_gradient(flat: np.ndarray[Any, Any]) -> tuple[float, np.ndarray[Any, Any]]:
-            self._assign(flat)
-            value = loss()
-            gs = grad(value, self.params)
-            return value.item(), np.concatenate([g.numpy().ravel() for g in gs]).astype(float)
-
-        start = np.concatenate([p.numpy().ravel() for p in self.params]).astype(float)
-        limits = {"maxiter": self.iterations, "maxcor": 10}
-        best = minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options=limits)
-        self._assign(best.x)
-        self.t += 1
-
-    def _assign(self, flat: np.ndarray[Any, Any]) -> None:
-        start = 0
-        for p in self.params:
-            values = flat[start : start + p.size].reshape(p.shape).astype(p.dtype)
-            p.data[...] = to_device(values, p.device)
-            p.increment_version()
-            start += p.size
-
-
-def _fraction(op: str, name: str, value: Any) -> float:
+def fraction(op: str, name: str, value: float) -> float:
+    """value, which has to be in [0, 1). op and name: what an error calls it."""
     if not 0 <= value < 1:
         raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
     return float(value)
