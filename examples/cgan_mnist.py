@@ -1,8 +1,8 @@
 """Train a conditional GAN on MNIST and draw any digit: python examples/cgan_mnist.py
 
 The objective and the networks are in tinygen/models/cgan.py. Every epoch leaves a grid with a row
-of images for each class, all rows from the same ten noise vectors. At the end, besides the run
-folder's usual files:
+of images for each class, all rows from the same ten noise vectors. At the end, besides the
+usual files:
 
     labels.json   label accuracy, by class too, and label influence (tinygen/scores/labels.py)
 

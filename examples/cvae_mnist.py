@@ -1,8 +1,7 @@
 """Train a conditional VAE on MNIST and draw any digit: python examples/cvae_mnist.py
 
 The bound and the networks are in tinygen/models/cvae.py. Every epoch leaves a grid with a row of
-images for each class, all rows from the same ten noise vectors. At the end, besides the run folder's
-usual files:
+images for each class, all rows from the same ten noise vectors. At the end it leaves also:
 
     planes.png    the decoder's images over the latent plane, for two classes    (2-d latent only)
     labels.json   label accuracy, by class too, and label influence (tinygen/scores/labels.py)
@@ -30,7 +29,7 @@ def main() -> None:
 
 
 def draw_planes(training) -> None:
-    """The plane of the first class, and beside it that of the last: the same z in the same place."""
+    """The plane of the first class, beside it that of the last: the same z in the same place."""
     model = training.model
     quantiles = norm.ppf(np.linspace(0.03, 0.97, SIDE))  # equal steps of the prior's probability
     plane = np.stack(np.meshgrid(quantiles, -quantiles), axis=-1)  # rows, columns, z

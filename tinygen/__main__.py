@@ -14,7 +14,6 @@ import numpy as np
 from . import data, plots
 from .doctor import doctor
 from .errors import UsageError
-from .models import Model
 from .models.conditional import Conditional
 from .models.config import COUNT, NATURAL
 from .train import Parser, argument, load_model, report_errors
@@ -29,19 +28,19 @@ def sample(options: argparse.Namespace) -> None:
     if options.label is None:
         pictures, columns = model.sample(options.n, rng), None
     else:
-        labels, columns = asked_for(options.label, options.n, model)
+        if not isinstance(model, Conditional):
+            name = type(model).__name__
+            raise UsageError(f"--label: wanted a model that is told labels, this is a {name}")
+        labels, columns = asked_for(options.label, options.n, model.classes)
         pictures = model.sample(len(labels), rng, labels)
     plots.save(plots.grid(data.unscale(pictures, *model.RANGE), columns=columns), options.output)
     print(options.output)
 
 
-def asked_for(words: list[str], n: int, model: Model) -> tuple[np.ndarray[Any, Any], int | None]:
+def asked_for(words: list[str], n: int, classes: int) -> tuple[np.ndarray[Any, Any], int | None]:
     """n labels of the classes that the words name, one after the other; the columns of their grid:
     a row a class if there are several. Raises UsageError for words that name no class."""
-    if not isinstance(model, Conditional):
-        name = type(model).__name__
-        raise UsageError(f"--label: wanted a model that is told labels, this is a run of {name}")
-    every = [str(i) for i in range(model.classes)]
+    every = [str(i) for i in range(classes)]
     chosen = every if words == ["all"] else words
     wrong = [word for word in chosen if word not in every]
     if wrong:

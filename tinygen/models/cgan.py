@@ -30,7 +30,7 @@ from ..autodiff import grad
 from ..core import Tensor, no_grad
 from ..device import Array
 from ..nn import BatchNorm, Module, dense, in_chunks
-from ..nn.init import Rng, normal
+from ..nn.init import Rng
 from ..ops import leaky_relu, mean, relu, reshape, sigmoid, tanh
 from ..optim import Adam, Optimizer
 from . import config
@@ -74,23 +74,16 @@ def generator_loss(D: Module, G: Module, y: Tensor, z: Tensor, *, loss: str) -> 
 def mlp(shape: tuple[int, ...], classes: int, rng: Rng) -> tuple[Module, Module]:
     """G (100 + classes)-256-512-784: batch norm, ReLU, tanh. D (784 + classes)-512-256-1: leaky."""
     size = math.prod(shape)
-    leaky, begin = partial(leaky_relu, slope=0.2), normal(0.02)
-    G = dense(
-        *(LATENT + classes, 256, 512, shape),
-        activation=relu,
-        norms=(BatchNorm, BatchNorm),
-        last=tanh,
-        init=begin,
-        rng=rng,
-    )
-    D = dense(size + classes, 512, 256, 1, activation=leaky, init=begin, rng=rng)
+    leaky, norms = partial(leaky_relu, slope=0.2), (BatchNorm, BatchNorm)
+    G = dense(LATENT + classes, 256, 512, shape, activation=relu, norms=norms, last=tanh, rng=rng)
+    D = dense(size + classes, 512, 256, 1, activation=leaky, rng=rng)
     return G, D
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
     loss: str = option("non-saturating", one_of(LOSSES), "what G descends")
-    lr: float = option(2e-4, POSITIVE, "Adam's learning rate")
+    lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
 
 

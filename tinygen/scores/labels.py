@@ -55,6 +55,8 @@ def label_influence(model: Conditional, rng: Rng, n: int = 100) -> float:
 def report_labels(training: Training) -> Heard:
     """Asks a trained model for every class, prints how it did and writes labels.json."""
     run, model = training.run, training.model
+    if not isinstance(model, Conditional):
+        raise TypeError(f"report_labels: wanted a Conditional, got {type(model).__name__}")
     net = run_classifier(run, training.dataset)
     heard = hears_labels(net, model, training.generator(5))
     worst = int(heard.by_class.argmin())
