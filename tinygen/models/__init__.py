@@ -9,6 +9,7 @@ iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
 cvae     Sohn et al. 2015: the VAE of a class
 cgan     Mirza & Osindero 2014: the GAN of a class
+acgan    Odena et al. 2016: a discriminator that tells the class, too
 priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
 
 What they share: `model` (a step in two halves, what a checkpoint holds), `config` (options),
@@ -24,13 +25,13 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, cgan, cvae, gan, iwae, vae, wgan, wgan_gp
+from . import aae, acgan, cgan, cvae, gan, iwae, vae, wgan, wgan_gp
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan)
+    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, acgan)
 }
 
 
