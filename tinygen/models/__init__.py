@@ -10,6 +10,7 @@ aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes 
 cvae     Sohn et al. 2015: the VAE of a class
 cgan     Mirza & Osindero 2014: the GAN of a class
 acgan    Odena et al. 2016: a discriminator that tells the class, too
+infogan  Chen et al. 2016: classes that nobody labelled, found by keeping information
 priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
 
 What they share: `model` (a step in two halves, what a checkpoint holds), `config` (options),
@@ -25,13 +26,13 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, acgan, cgan, cvae, gan, iwae, vae, wgan, wgan_gp
+from . import aae, acgan, cgan, cvae, gan, infogan, iwae, vae, wgan, wgan_gp
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, acgan)
+    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, acgan, infogan)
 }
 
 
