@@ -9,6 +9,7 @@ iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
 cvae     Sohn et al. 2015: the VAE of a class
 cgan     Mirza & Osindero 2014: the GAN of a class
+cdcgan   the same of convolutional networks: labels that are ignored, and Miyato & Koyama's mend
 acgan    Odena et al. 2016: a discriminator that tells the class, too
 infogan  Chen et al. 2016: classes that nobody labelled, found by keeping information
 priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
@@ -26,13 +27,13 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, acgan, cgan, cvae, gan, infogan, iwae, vae, wgan, wgan_gp
+from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, vae, wgan, wgan_gp
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, acgan, infogan)
+    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, cdcgan, acgan, infogan)
 }
 
 

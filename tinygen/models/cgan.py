@@ -95,7 +95,7 @@ class CGAN(Conditional):
     D: Module
     opt_G: Optimizer
     opt_D: Optimizer
-    config: Config = Config()
+    config: Any = Config()
     PANELS = (("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")))
 
     def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
