@@ -195,7 +195,7 @@ WRONG = {
     ),
     "a layer whose groups do not divide its channels": (
         lambda: nn.Conv2d(4, 6, 3, groups=4, rng=rng),
-        "Conv2d: wanted groups that divide 4 and 6, got 4",
+        "Conv2d: wanted groups that divide 4 and 6 channels, got 4",
     ),
     "output padding as large as the stride": (
         lambda: nn.ConvTranspose2d(3, 2, 3, stride=2, output_padding=2, rng=rng)(images),

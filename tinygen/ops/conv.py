@@ -128,17 +128,17 @@ conv2d_input.cuda(cuda.conv2d_input)
 
 
 conv2d.vjp(
-    x=lambda g, y, x, w, **how: conv2d_input(g, w, shape=x.shape, **how),
-    w=lambda g, y, x, w, **how: conv2d_weight(x, g, shape=w.shape, **how),
+    x=lambda g, y, x, w, **lay: conv2d_input(g, w, shape=x.shape, **lay),
+    w=lambda g, y, x, w, **lay: conv2d_weight(x, g, shape=w.shape, **lay),
 )
 # In these two, t is the cotangent of what the op returned (x's shape, w's shape).
 conv2d_input.vjp(
-    g=lambda t, y, g, w, shape, **how: conv2d(t, w, **how),
-    w=lambda t, y, g, w, shape, **how: conv2d_weight(t, g, shape=w.shape, **how),
+    g=lambda t, y, g, w, shape, **lay: conv2d(t, w, **lay),
+    w=lambda t, y, g, w, shape, **lay: conv2d_weight(t, g, shape=w.shape, **lay),
 )
 conv2d_weight.vjp(
-    x=lambda t, y, x, g, shape, **how: conv2d_input(g, t, shape=x.shape, **how),
-    g=lambda t, y, x, g, shape, **how: conv2d(x, t, **how),
+    x=lambda t, y, x, g, shape, **lay: conv2d_input(g, t, shape=x.shape, **lay),
+    g=lambda t, y, x, g, shape, **lay: conv2d(x, t, **lay),
 )
 
 
