@@ -130,5 +130,5 @@ def test_losses_and_all_gradients_equal_torch(variant):
 
 
 def test_an_unknown_variant_is_named():
-    with pytest.raises(UsageError, match="cdcgan: variant: wanted features-100 or .* got 'film'"):
+    with pytest.raises(UsageError, match=r"cdcgan: variant: wanted features-100 or .* got 'film'"):
         cdcgan.Config(variant="film")

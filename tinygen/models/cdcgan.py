@@ -14,7 +14,7 @@ layers behind the join do, and so do
     projection   a(x, y) = w·f(x) + e_y·f(x)                (Miyato & Koyama 2018, equation 4)
     acgan        D names the class itself: `acgan.py`
 
-`label_gradients` shows it; the variants differ in D's head (HEADS) but for one, which embeds y in G.
+`label_gradients` shows it. The variants differ in D's head (HEADS); one embeds y in G instead.
 
 Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100), y one-hot (N, classes).
 """
@@ -47,7 +47,14 @@ FEATURES = 200  # of f(x), unless the variant says otherwise
 BEGIN = normal(0.02)
 
 
-class Join(Module):
+class Head(Module):
+    """D's last layers: the logit of features f (N, n) and one-hot labels y, (N, 1)."""
+
+    def __call__(self, f: Tensor, y: Tensor | None = None, *, train: Train = None) -> Tensor:
+        raise NotImplementedError
+
+
+class Join(Head):
     """[f, y], or [f, embed(y)], through the layers behind it: (N, n) and (N, classes) -> (N, 1).
 
     norm: of the features, before the join.
@@ -63,7 +70,7 @@ class Join(Module):
         return self.after(concatenate([f, y], axis=1), train=train)
 
 
-class Projection(Module):
+class Projection(Head):
     """w·f + e_y·f, with a row e_y for each class: (N, n) and (N, classes) -> (N, 1)."""
 
     def __init__(self, n: int, classes: int, rng: Rng):
@@ -75,23 +82,23 @@ class Projection(Module):
         return self.linear(f) + sum(self.rows(y) * f, axis=1, keepdims=True)
 
 
-def _joined(n: int, classes: int, rng: Rng) -> Module:
+def _joined(n: int, classes: int, rng: Rng) -> Head:
     return Join(Linear(n + classes, 1, rng=rng, init=BEGIN))
 
 
-def _normed(n: int, classes: int, rng: Rng) -> Module:
+def _normed(n: int, classes: int, rng: Rng) -> Head:
     return Join(Linear(n + classes, 1, rng=rng, init=BEGIN), norm=BatchNorm(n))
 
 
-def _embedded(size: int, last: Callable[[Tensor], Tensor] | None = None) -> Callable[..., Module]:
-    def head(n: int, classes: int, rng: Rng) -> Module:
-        embed = [Linear(classes, size, rng=rng, init=BEGIN), *([last] if last else [])]
+def _embedded(size: int, last: Callable[[Tensor], Tensor] | None = None) -> Callable[..., Head]:
+    def head(n: int, classes: int, rng: Rng) -> Head:
+        embed: list[Any] = [Linear(classes, size, rng=rng, init=BEGIN), *([last] if last else [])]
         return Join(Linear(n + size, 1, rng=rng, init=BEGIN), embed=Sequential(*embed))
 
     return head
 
 
-def _deep(n: int, classes: int, rng: Rng) -> Module:
+def _deep(n: int, classes: int, rng: Rng) -> Head:
     leaky = partial(leaky_relu, slope=0.2)
     first = Linear(n + classes, 128, rng=rng, init=BEGIN)
     return Join(Sequential(first, leaky, Linear(128, 1, rng=rng, init=BEGIN)))
@@ -99,7 +106,7 @@ def _deep(n: int, classes: int, rng: Rng) -> Module:
 
 # variant -> (features, D's head). The sizes and embeddings are those of the report that first asked
 # why the labels were ignored; it shipped "embed-D-200".
-HEADS: dict[str, tuple[int, Callable[[int, int, Rng], Module]]] = {
+HEADS: dict[str, tuple[int, Callable[[int, int, Rng], Head]]] = {
     "features-100": (100, _joined),
     "features-200": (FEATURES, _joined),
     "features-400": (400, _joined),
@@ -116,7 +123,7 @@ ADDITIVE = tuple(name for name in HEADS if name not in ("deep", "projection"))
 class Judge(Module):
     """D: the logit a(x, y) of flat images beside one-hot labels, [x, y] (N, H·W·C + classes)."""
 
-    def __init__(self, trunk: Module, head: Module, shape: tuple[int, ...]):
+    def __init__(self, trunk: Module, head: Head, shape: tuple[int, ...]):
         self.trunk, self.head, self.shape = trunk, head, shape
 
     def __call__(self, xy: Tensor, *, train: Train = None) -> Tensor:
@@ -155,9 +162,8 @@ def label_gradients(D: Module, x: Any, classes: int) -> np.ndarray[Any, Any]:
     for k in range(classes):
         leaf = tensor(x, dtype=D.parameters()[0].dtype, requires_grad=True)
         y = tensor(np.tile(np.eye(classes)[k], (len(x), 1)), dtype=leaf.dtype)
-        gradients.append(
-            grad(sum(D(concatenate([leaf, y], axis=1), train=False)), [leaf])[0].numpy()
-        )
+        a = D(concatenate([leaf, y], axis=1), train=False)
+        gradients.append(grad(sum(a), [leaf])[0].numpy())
     return np.stack(gradients)
 
 
