@@ -23,8 +23,8 @@ FAST = [n for n, p in Primitive.registry.items() if n in CASES and p.fast_rules]
 @pytest.fixture(autouse=True, params=[1, 3])
 def small_blocks(request, monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: request.param)
-    monkeypatch.setattr(threads, "BLOCK", 4)
-    monkeypatch.setattr(conv, "BLOCK", 100)
+    monkeypatch.setattr(threads, "BLOCK_ENTRIES", 4)
+    monkeypatch.setattr(conv, "BLOCK_BYTES", 100)
     monkeypatch.setattr(linalg, "SMALL", 2)
     monkeypatch.setattr(linalg, "LARGE", 4)
 

@@ -12,7 +12,9 @@ from ..cuda.optim import Together
 from ..device import Array, DeviceError, device_of, to_device, xp
 from .schedules import Schedule, constant
 
-BLOCK = 131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
+STEP_ENTRIES = (
+    131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
+)
 
 
 class Optimizer:
@@ -105,8 +107,8 @@ class Optimizer:
             for block in self._blocks(grads, lo, hi):
                 self.update_cpu(*block)
 
-        if size >= 2 * BLOCK:
-            run(work, size, least=BLOCK)
+        if size >= 2 * STEP_ENTRIES:
+            run(work, size, least=STEP_ENTRIES)
         else:
             work(0, size)
 
@@ -118,8 +120,8 @@ class Optimizer:
             end = start + p.size
             if start < last and end > first:
                 p, g = p.data.reshape(-1), xp(g).ascontiguousarray(g).reshape(-1)
-                for lo in range(max(start, first), min(end, last), BLOCK):
-                    hi = min(lo + BLOCK, end, last)
+                for lo in range(max(start, first), min(end, last), STEP_ENTRIES):
+                    hi = min(lo + STEP_ENTRIES, end, last)
                     part = slice(lo - start, hi - start)
                     yield [p[part], g[part], *(s[lo:hi] for s in self.state.values())]
             start = end
