@@ -20,24 +20,21 @@ Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100), y one-hot 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from ..autodiff import grad
 from ..core import Tensor, no_grad
 from ..device import Array
-from ..nn import Module, in_chunks
+from ..nn import Module
 from ..nn.init import Rng
 from ..ops import log_softmax, mean, sigmoid, sum
-from ..optim import Adam, Optimizer
 from . import config
-from .conditional import Conditional, wants_labels
+from .conditional import ConditionalPlayers, wants_labels
 from .config import FRACTION, POSITIVE, one_of, option
 from .dcgan import dcgan
 from .gan import LOSSES, log_1_minus_D, log_D
-from .model import Inputs, Setup
-from .players import given, noise
+from .model import Setup
+from .players import adams, given
 
 
 def answers(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,25 +96,15 @@ class Config(config.Config):
 
 
 @dataclass
-class ACGAN(Conditional):
+class ACGAN(ConditionalPlayers):
     """G, D and their optimisers; `update` is one step of each."""
 
-    G: Module
-    D: Module
-    opt_G: Optimizer
-    opt_D: Optimizer
     config: Config = Config()
     PANELS = (
         ("loss (nats)", ("loss_D", "loss_G")),
         ("probability", ("D_x", "D_Gz")),
         ("share whose class D tells", ("right_x", "right_Gz")),
     )
-
-    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
-        """The images and their labels; noise (N, 100) for D's step and for G's."""
-        n = len(x)
-        y = self.checked(labels, n)
-        return {"x": x, "y": y, "z_D": noise(n, rng), "z_G": noise(n, rng)}
 
     def update(self, x: Array, y: Array, z_D: Array, z_G: Array) -> dict[str, Tensor]:
         """D's step on images x (N, H, W, C) of the classes y (N,), then G's."""
@@ -129,22 +116,10 @@ class ACGAN(Conditional):
         self.opt_G.step(grad(loss_G, self.opt_G.params))
         return {"loss_D": loss_D, "loss_G": loss_G, **v._asdict()}
 
-    def latent(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
-        return noise(n, rng)
-
-    def generate(self, z: Any, labels: Any) -> np.ndarray[Any, Any]:
-        """Images G(z, y) of noise z (N, 100) and classes (N,), by the running statistics."""
-
-        def images(chosen: Any) -> Tensor:
-            y = self.one_hot(np.asarray(labels)[chosen])
-            return self.G(given(self.tensor(np.asarray(z)[chosen]), y), train=False)
-
-        return in_chunks(images, np.arange(len(z)), 256)
-
 
 def build(config: Config, setup: Setup, rng: Rng) -> ACGAN:
     """An ACGAN of DCGAN's networks. UsageError without classes, or for a shape they cannot make."""
     classes = wants_labels(setup, "acgan")
     G, D = setup.place(*dcgan(setup.shape, rng, told=classes, outputs=1 + classes))
-    opt_G, opt_D = (Adam(n.parameters(), lr=config.lr, betas=(config.beta1, 0.999)) for n in (G, D))
+    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
     return ACGAN(classes, G, D, opt_G, opt_D, config)

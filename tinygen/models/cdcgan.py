@@ -34,7 +34,6 @@ from ..nn import BatchNorm, Linear, Module, Sequential
 from ..nn.init import Rng, normal
 from ..nn.module import Train
 from ..ops import concatenate, leaky_relu, sigmoid, sum
-from ..optim import Adam
 from . import config
 from .cgan import CGAN
 from .conditional import wants_labels
@@ -42,6 +41,7 @@ from .config import FRACTION, POSITIVE, one_of, option
 from .dcgan import dcgan
 from .gan import LOSSES
 from .model import Setup
+from .players import adams
 
 FEATURES = 200  # of f(x), unless the variant says otherwise
 BEGIN = normal(0.02)
@@ -186,5 +186,5 @@ def build(config: Config, setup: Setup, rng: Rng) -> CDCGAN:
     """A conditional DCGAN. UsageError without classes, or for a shape that it cannot make."""
     classes = wants_labels(setup, "cdcgan")
     G, D = setup.place(*networks(config.variant, setup.shape, classes, rng))
-    opt_G, opt_D = (Adam(n.parameters(), lr=config.lr, betas=(config.beta1, 0.999)) for n in (G, D))
+    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
     return CDCGAN(classes, G, D, opt_G, opt_D, config)

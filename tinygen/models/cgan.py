@@ -24,21 +24,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ..autodiff import grad
 from ..core import Tensor, no_grad
 from ..device import Array
-from ..nn import BatchNorm, Module, dense, in_chunks
+from ..nn import BatchNorm, Module, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, mean, relu, reshape, sigmoid, tanh
-from ..optim import Adam, Optimizer
 from . import config
-from .conditional import Conditional, wants_labels
+from .conditional import ConditionalPlayers, wants_labels
 from .config import FRACTION, POSITIVE, one_of, option
 from .gan import LOSSES, Value, log_1_minus_D, log_D
-from .model import Inputs, Setup
-from .players import LATENT, given, noise
+from .model import Setup
+from .players import LATENT, adams, given
 
 
 def generated(G: Module, z: Tensor, y: Tensor, train: Any) -> Tensor:
@@ -88,21 +85,11 @@ class Config(config.Config):
 
 
 @dataclass
-class CGAN(Conditional):
+class CGAN(ConditionalPlayers):
     """G, D and their optimisers; `update` is one step of each."""
 
-    G: Module
-    D: Module
-    opt_G: Optimizer
-    opt_D: Optimizer
     config: Any = Config()
     PANELS = (("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")))
-
-    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
-        """The images and their labels; noise (N, 100) for D's step and for G's."""
-        n = len(x)
-        y = self.checked(labels, n)
-        return {"x": x, "y": y, "z_D": noise(n, rng), "z_G": noise(n, rng)}
 
     def update(self, x: Array, y: Array, z_D: Array, z_G: Array) -> dict[str, Tensor]:
         """D's step on images x (N, H, W, C) of the classes y (N,), then G's."""
@@ -113,22 +100,10 @@ class CGAN(Conditional):
         self.opt_G.step(grad(loss_G, self.opt_G.params))
         return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
-    def latent(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
-        return noise(n, rng)
-
-    def generate(self, z: Any, labels: Any) -> np.ndarray[Any, Any]:
-        """Images G(z|y) of noise z (N, 100) and classes (N,), by the running statistics."""
-
-        def images(chosen: Any) -> Tensor:
-            y = self.one_hot(np.asarray(labels)[chosen])
-            return generated(self.G, self.tensor(np.asarray(z)[chosen]), y, False)
-
-        return in_chunks(images, np.arange(len(z)), 256)
-
 
 def build(config: Config, setup: Setup, rng: Rng) -> CGAN:
     """A CGAN ready to train. Raises UsageError if there are no classes."""
     classes = wants_labels(setup, "cgan")
     G, D = setup.place(*mlp(setup.shape, classes, rng))
-    opt_G, opt_D = (Adam(n.parameters(), lr=config.lr, betas=(config.beta1, 0.999)) for n in (G, D))
+    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
     return CGAN(classes, G, D, opt_G, opt_D, config)

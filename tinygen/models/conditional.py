@@ -11,10 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core import Tensor
+from ..device import Array
 from ..errors import UsageError
+from ..nn import Module, in_chunks
 from ..nn.init import Rng
 from ..ops import one_hot
-from .model import Model, Setup
+from ..optim import Optimizer
+from .model import Inputs, Model, Setup
+from .players import given, noise
 
 EACH = 10  # columns of the grid of classes
 
@@ -61,6 +65,33 @@ class Conditional(Model):
     def one_hot(self, labels: Any) -> Tensor:
         """(N, classes), where the networks are."""
         return self.tensor(one_hot(np.asarray(labels), self.classes))
+
+
+@dataclass
+class ConditionalPlayers(Conditional):
+    """A game of G, which sees [z, y], and D, one step of each on a batch."""
+
+    G: Module
+    D: Module
+    opt_G: Optimizer
+    opt_D: Optimizer
+
+    def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
+        """The images and their labels; noise (N, 100) for D's step and for G's."""
+        n = len(x)
+        return {"x": x, "y": self.checked(labels, n), "z_D": noise(n, rng), "z_G": noise(n, rng)}
+
+    def latent(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
+        return noise(n, rng)
+
+    def generate(self, z: Any, labels: Any) -> np.ndarray[Any, Any]:
+        """Images of noise z (N, 100) and classes (N,), by batch norm's running statistics."""
+
+        def images(chosen: Any) -> Tensor:
+            y = self.one_hot(np.asarray(labels)[chosen])
+            return self.G(given(self.tensor(np.asarray(z)[chosen]), y), train=False)
+
+        return in_chunks(images, np.arange(len(z)), 256)
 
 
 def wants_labels(setup: Setup, model: str) -> int:
