@@ -86,11 +86,10 @@ def torch_twin(torch, model, variant):
         return torch.tanh(conv(h, w[f"{at}layers.10.weight"], True) + w[f"{at}layers.10.bias"])
 
     def D(x, y):
-        w, at = weights["D"], "trunk.layers.0.layers"
+        w, at = weights["D"], "trunk.layers"
         h = leaky(conv(x, w[f"{at}.0.weight"]) + w[f"{at}.0.bias"])
         h = leaky(bn(conv(h, w[f"{at}.2.weight"]), w, f"{at}.3"))
-        h = leaky(bn(h.reshape(len(x), -1) @ w[f"{at}.6.weight"], w, f"{at}.7"))
-        f = leaky(h @ w[f"{at}.9.weight"] + w[f"{at}.9.bias"])
+        f = leaky(bn(h.reshape(len(x), -1) @ w[f"{at}.6.weight"], w, f"{at}.7"))
         if variant == "projection":
             a = f @ w["head.linear.weight"] + w["head.linear.bias"]
             return a + ((y @ w["head.rows.weight"]) * f).sum(1, keepdim=True)

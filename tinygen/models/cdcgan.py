@@ -147,9 +147,8 @@ def networks(variant: str, shape: tuple[int, ...], classes: int, rng: Rng) -> tu
     """(G, D) of DCGAN's layers with the variant's head."""
     features, head = HEADS[variant]
     told = 200 if variant == "embed-G-200" else classes
-    G, trunk = dcgan(shape, rng, told=told, outputs=features)
-    leaky = partial(leaky_relu, slope=0.2)
-    D = Judge(Sequential(trunk, leaky), head(features, classes, rng), tuple(shape))
+    G, trunk = dcgan(shape, rng, told=told, features=features, head=False)
+    D = Judge(trunk, head(features, classes, rng), tuple(shape))
     if variant == "embed-G-200":
         G = Told(Linear(classes, told, rng=rng, init=BEGIN), G, classes)
     return G, D

@@ -40,12 +40,15 @@ def dcgan(
     norm: str = "batch",
     told: int = 0,
     outputs: int = 1,
+    features: int = 256,
+    head: bool = True,
 ) -> tuple[Module, Module]:
     """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, outputs).
 
     width: channels at half resolution; a quarter has twice as many.
     norm: D's, "batch" as in the paper, or "layer" where an image must not see the others.
     told: numbers that G takes behind those of z, a class or a code.
+    features: units of D's hidden layer; with head=False D ends there, (N, features).
     """
     h, w, c = shape
     if h % 4 or w % 4:
@@ -62,11 +65,12 @@ def dcgan(
         *(ConvTranspose2d(wide, width, bias=False, **conv), BatchNorm(width), relu),
         *(ConvTranspose2d(width, c, **conv), tanh),
     )
+    last = [Linear(features, outputs, **dense)] if head else []
     D = Sequential(
         *(Conv2d(c, width, **conv), leaky),
         *(Conv2d(width, wide, bias=False, **conv), NORMS[norm](h, w, wide), leaky),
         Reshape(h * w * wide),
-        *(Linear(h * w * wide, 256, bias=False, **dense), NORMS[norm](256), leaky),
-        Linear(256, outputs, **dense),
+        *(Linear(h * w * wide, features, bias=False, **dense), NORMS[norm](features), leaky),
+        *last,
     )
     return G, D

@@ -39,14 +39,14 @@ from ..errors import UsageError
 from ..nn import Module, in_chunks
 from ..nn.init import Rng
 from ..ops import log_softmax, mean, sigmoid, sum
-from ..optim import Adam, Optimizer
+from ..optim import Optimizer
 from ..prob import gaussian_log_density
 from . import config
 from .config import FRACTION, NOT_NEGATIVE, POSITIVE, option
 from .dcgan import dcgan
 from .gan import log_1_minus_D, log_D
 from .model import Inputs, Model, Setup
-from .players import given
+from .players import adams, given
 from .players import noise as noise
 
 CATEGORIES, NUMBERS = 10, 2  # of the code: values of k, entries of u
@@ -127,8 +127,7 @@ def codes(k: Any, u: Any) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
-    lr: float = option(2e-4, POSITIVE, "Adam's learning rate of D and Q, the paper's")
-    lr_G: float = option(1e-3, POSITIVE, "Adam's learning rate of G, the paper's")
+    lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     lam: float = option(1.0, NOT_NEGATIVE, "λ, the weight of the category's information")
     lam_u: float = option(0.1, NOT_NEGATIVE, "λ of the information of the two numbers")
@@ -203,6 +202,5 @@ def build(config: Config, setup: Setup, rng: Rng) -> InfoGAN:
     """An InfoGAN of DCGAN's networks. Raises UsageError for a shape that they cannot make."""
     outputs = 1 + CATEGORIES + 2 * NUMBERS
     G, D = setup.place(*dcgan(setup.shape, rng, told=SIZE, outputs=outputs))
-    rates = ((G, config.lr_G), (D, config.lr))
-    opt_G, opt_D = (Adam(n.parameters(), lr=lr, betas=(config.beta1, 0.999)) for n, lr in rates)
+    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
     return InfoGAN(G, D, opt_G, opt_D, config)
