@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygen as tg
@@ -87,6 +89,27 @@ def test_a_long_sum_takes_many_blocks_and_two_launches():
 def test_parts_cover_all_once(n, least, others):
     parts, chunk = reduce.split(n, least, others)
     assert parts >= 1 and (parts - 1) * chunk < n <= parts * chunk
+
+
+@given(st.integers(1, 10**6), st.integers(1, 3000), st.integers(1, 3000))
+def test_no_thread_adds_many_numbers_one_after_the_other(n, inner, outer):
+    """However many sums there are: rounding errors grow with what one thread adds."""
+    rows = np.empty((1, inner), np.float32)
+    _, (tx, ty), tiles = reduce.columns(n, inner, tg.tensor(rows, device="cuda").data)
+    for threads, others, least in ((ty, outer * tiles, 4 * ty), (256, outer, 4096)):
+        parts, chunk = reduce.split(n, least, others)
+        assert (parts - 1) * chunk < n <= parts * chunk
+        assert -(-chunk // threads) <= reduce.MOST * least // threads + 4
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_softmax_over_many_adds_up_to_one(columns):
+    x = np.full((300_000, columns), np.log(0.1), np.float32)
+    x[0] = 0
+    on_device, each = tg.tensor(x, device="cuda"), 0.1 / (1 + 0.1 * 299_999)
+    assert_allclose(ops.softmax(on_device, axis=0).numpy()[1:], each, rtol=5e-6)
+    assert_allclose(ops.log_softmax(on_device, axis=0).numpy()[1:], np.log(each), rtol=5e-7)
+    assert_allclose(ops.logsumexp(on_device, axis=0).numpy(), -np.log(10 * each), rtol=5e-7)
 
 
 def test_an_array_that_is_not_aligned_is_read_one_by_one():

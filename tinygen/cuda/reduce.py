@@ -13,6 +13,7 @@ from ..device import Array, cupy
 from .launch import THREADS, blocks, dense, empty, launch
 
 FULL = 528  # blocks, four for each multiprocessor of an H100: a long sum is cut into so many parts
+MOST = 128  # times the least that a part has: what its threads add one after the other has an end
 SHORT = 1024  # a row up to this long is one warp's, a longer one a block's
 
 
@@ -114,9 +115,11 @@ def columns(n: int, inner: int, *arrays: Array) -> tuple[int, tuple[int, int], i
 def split(n: int, least: int, others: int) -> tuple[int, int]:
     """(parts, entries of a part): n cut so that the parts of all `others` together fill the GPU.
 
-    No part is much shorter than `least`; by multiples of four, which keep reads aligned.
+    No part is much shorter than `least`, or longer than MOST of them, however many others there
+    are, as rounding errors grow with it; by multiples of four, which keep reads aligned.
     """
-    parts = min(-(-n // least), -(-FULL // others))
+    fewest, most = -(-n // (MOST * least)), -(-n // least)
+    parts = sorted((fewest, -(-FULL // others), most))[1]
     chunk = 4 * -(-n // (4 * parts))
     return -(-n // chunk), chunk
 
