@@ -102,6 +102,21 @@ def test_no_thread_adds_many_numbers_one_after_the_other(n, inner, outer):
         assert -(-chunk // threads) <= reduce.MOST * least // threads + 4
 
 
+@pytest.mark.parametrize("shape, axis", [((200_000, 4), 0), ((20_000, 31), 0), ((3, 40_000, 5), 1)])
+def test_sums_keep_their_digits_far_from_0(shape, axis):
+    x = 1e4 + numbers(shape)
+    on_device, exact = tg.tensor(x, device="cuda"), x.astype(float)
+    assert_allclose(ops.sum(on_device, axis=axis).numpy(), exact.sum(axis), rtol=5e-7)
+    assert_allclose(ops.mean(on_device, axis=axis).numpy(), exact.mean(axis), rtol=5e-7)
+    assert_allclose(ops.var(on_device, axis=axis).numpy(), exact.var(axis), rtol=2e-5)
+    assert_allclose(ops.norm(on_device, axis=axis).numpy(), np.linalg.norm(exact, axis=axis), 5e-7)
+    if axis == 0:
+        zeros = np.zeros((2, shape[1]), np.float32)
+        bias = tg.tensor(zeros[0], device="cuda", requires_grad=True)
+        (g,) = tg.grad(tg.tensor(zeros[:1], device="cuda") + on_device * 0.0 + bias, [bias], x)
+        assert_allclose(g.numpy(), exact.sum(0), rtol=5e-7)
+
+
 @pytest.mark.parametrize("columns", [2, 3])
 def test_softmax_over_many_adds_up_to_one(columns):
     x = np.full((300_000, columns), np.log(0.1), np.float32)
