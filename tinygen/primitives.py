@@ -228,7 +228,7 @@ class Primitive:
             value = value.item()
         if isinstance(value, (float, int)):
             return value
-        array = value if isinstance(value, np.ndarray) or on_device(value) else np.asarray(value)
+        array = value if isinstance(value, np.ndarray) or on_device(value) else np.array(value)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{self.shown}: wanted real numbers, got {type(value).__name__}")
         return array.astype(dtype, copy=False)
