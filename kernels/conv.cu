@@ -6,21 +6,48 @@
 //                  over those (a, b) for which both quotients are whole and inside g
 //   conv2d_weight  w[a, b, c, o] = Σ_nij x[n, i·sh + a - ph, j·sw + b - pw, c] · g[n, i, j, o]
 //
-// How they are products, and how they are launched: conv_kernels.cuh. Here they are exact in REAL.
-// Per step of 16 depths a thread does 256·R multiply-adds for 16·(R + 1) reads of 16 bytes from
-// shared memory.
+// conv2d_naive is the first of them as it is written here: read it to know what the others compute.
+// Those are products of matrices: conv_kernels.cuh says how, and how they are launched, conv_tile.cuh
+// how a block multiplies, conv_gather.cuh what. In this file they are exact in REAL; per step of 16
+// depths a thread does 256·R multiply-adds for 16·(R + 1) reads of 16 bytes from shared memory.
 
 #include "common.cuh"
+#include "conv_kernels.cuh"
 
-constexpr int PAD = sizeof(REAL) == 4 ? 4 : 0;  // with doubles, more would not fit into 48 KiB
-__device__ __forceinline__ REAL factor(REAL v) { return v; }
-#include "conv_tile.cuh"
-#include "conv_gather.cuh"
-#include "conv_few.cuh"
+// The definition, for readers and as a reference of the tests: no op launches it. One thread for
+// each of the N·high·wide·O outputs, o fastest; every number is read from device memory.
+KERNEL(conv2d_naive)(const REAL* __restrict__ x, const REAL* __restrict__ w, REAL* __restrict__ y,
+                     int N, int H, int W, int C, int kh, int kw, int O, int high, int wide, int sh,
+                     int sw, int ph, int pw) {
+    const int at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= N * high * wide * O) return;
+    const int o = at % O, j = at / O % wide, i = at / O / wide % high, n = at / O / wide / high;
+    REAL sum = 0;
+    for (int a = 0; a < kh; ++a)
+        for (int b = 0; b < kw; ++b) {
+            const int row = i * sh + a - ph, column = j * sw + b - pw;
+            if (row < 0 || row >= H || column < 0 || column >= W) continue;  // 0 outside the image
+            for (int c = 0; c < C; ++c)
+                sum += x[((n * H + row) * W + column) * C + c] * w[((a * kw + b) * C + c) * O + o];
+        }
+    y[at] = sum;
+}
+
+// The arithmetic of this file.
+template <int R>
+struct ExactSums;
+struct Exact {
+    static constexpr int PAD = sizeof(REAL) == 4 ? 4 : 0;  // of doubles, more would not fit 48 KiB
+    static __device__ __forceinline__ REAL factor(REAL v) { return v; }
+    template <int R>
+    using Sums = ExactSums<R>;
+};
 
 // Each thread keeps 4·R × 4 sums in registers: rows row(i), columns from column() on.
 template <int R>
-struct Sums {
+struct ExactSums {
+    using Rows = Tile<Exact, R>;
+    using Columns = Tile<Exact, 1>;
     REAL sum[4 * R][4];
     __device__ __forceinline__ static int row(int i) {
         return threadIdx.x / 16 * 4 + i % 4 + i / 4 * LINES;
@@ -33,7 +60,7 @@ struct Sums {
         for (int i = 0; i < 4 * R; ++i)
 #pragma unroll
             for (int j = 0; j < 4; ++j) sum[i][j] = 0;
-        sweep<R>(a, b, first, last, [this](const Tile<R>& rows, const Tile<1>& columns) {
+        sweep<Exact, R>(a, b, first, last, [this](const Rows& rows, const Columns& columns) {
 #pragma unroll
             for (int d = 0; d < STEP; ++d) {
                 const Four v = four(&columns.at[d][column()]);
@@ -71,7 +98,42 @@ struct Sums {
     }
 };
 
-#include "conv_kernels.cuh"
+CONVOLUTIONS(Exact)
+
+// conv2d_input for images of up to FEW channels (tinygen/cuda/sizes.py), as generators make them,
+// where tiles of 64 columns would be mostly empty: one warp a pixel (n, i, j), lanes along o, each
+// with a sum for every channel.
+// Launch: one warp for each of `pixels` = N·H·W, 8 a block. Bound by reading g from the caches, once
+// for each tap of a pixel's phase: at best by memory, 4 · (size of g + size of x) bytes of float.
+KERNEL(conv2d_input_few)(const REAL* __restrict__ g, const REAL* __restrict__ w,
+                         REAL* __restrict__ x, int pixels, int H, int W, int C, int kh, int kw,
+                         int O, int high, int wide, int sh, int sw, int ph, int pw) {
+    const int pixel = blockIdx.x * 8 + threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (pixel >= pixels) return;
+    const int n = pixel / W / H, i = pixel / W % H + ph, j = pixel % W + pw;
+    REAL sum[FEW] = {};
+    // Tap a read this pixel for output q where q·sh + a = i + ph; likewise b, for p, along the row.
+    for (int a = i % sh, q = i / sh; a < kh; a += sh, --q) {
+        if ((unsigned)q >= (unsigned)high) continue;
+        for (int b = j % sw, p = j / sw; b < kw; b += sw, --p) {
+            if ((unsigned)p >= (unsigned)wide) continue;
+            const REAL* from = g + ((n * high + q) * wide + p) * O;
+            const REAL* tap = w + (a * kw + b) * C * O;
+            for (int o = lane; o < O; o += 32) {
+                const REAL u = from[o];
+#pragma unroll
+                for (int c = 0; c < FEW; ++c)
+                    if (c < C) sum[c] += u * tap[c * O + o];
+            }
+        }
+    }
+#pragma unroll
+    for (int c = 0; c < FEW; ++c) {
+        if (c == C) break;
+        const REAL total = warp_sum(sum[c]);
+        if (lane == 0) x[pixel * C + c] = total;
+    }
+}
 
 // y[i] = Σ_p part[p, i] of n entries, always in the same order. Launch: 32 entries a block of 256
 // threads, whose 8 warps take every 8th part. Bound by memory: 4 · n · (parts + 1) bytes of float.

@@ -2,6 +2,8 @@
 // thread keeps the places of its lines, so a step costs it one bounds check for 16 bytes.
 // `fours`: the entries come in aligned groups of four, since the number of channels is so divisible.
 
+#include "conv_tile.cuh"
+
 constexpr int OUTSIDE = -(1 << 30);  // a pixel so far out that no tap leads back into the image
 
 // Image (N, height, width, channels).
@@ -59,7 +61,10 @@ struct Windows {
         }
         depth += STEP, tap.by(STEP, taps, image.channels);
     }
-    __device__ __forceinline__ void put(Tile<R>& tile) const { put_turned(tile, v); }
+    template <class Math>
+    __device__ __forceinline__ void put(Tile<Math, R>& tile) const {
+        put_turned(tile, v);
+    }
 };
 
 // The same windows with the parts changed: line -> (a, b, c), depth -> a pixel of the output, which
@@ -110,7 +115,10 @@ struct Pixels {
         }
         depth += STEP, pixel.by(STEP, high, wide);
     }
-    __device__ __forceinline__ void put(Tile<R>& tile) const { put_straight(tile, v); }
+    template <class Math>
+    __device__ __forceinline__ void put(Tile<Math, R>& tile) const {
+        put_straight(tile, v);
+    }
 };
 
 // A plain matrix (depth, lines): weights as (kh·kw·C, O), or an output's gradient as (N·H'·W', O).
@@ -138,7 +146,10 @@ struct Matrix {
         }
         depth += STEP;
     }
-    __device__ __forceinline__ void put(Tile<1>& tile) const { put_straight(tile, v); }
+    template <class Math>
+    __device__ __forceinline__ void put(Tile<Math, 1>& tile) const {
+        put_straight(tile, v);
+    }
 };
 
 // Some taps of the weights, seen from the output: line -> c, depth -> (a, b, o):
@@ -168,5 +179,8 @@ struct Taps {
         }
         depth += STEP, tap.by(STEP, taps, outputs);
     }
-    __device__ __forceinline__ void put(Tile<1>& tile) const { put_turned(tile, v); }
+    template <class Math>
+    __device__ __forceinline__ void put(Tile<Math, 1>& tile) const {
+        put_turned(tile, v);
+    }
 };

@@ -1,5 +1,4 @@
-// The convolutions as products, whatever multiplies: Sums<R> is the includer's, conv.cu's or
-// conv_tf32.cu's.
+// The three convolutions as products, by whatever arithmetic: Math, see conv_tile.cuh.
 //
 // Each is one matrix product, whose left matrix (the windows, "im2col") is never written down: its
 // tiles are gathered from the image into shared memory ("implicit GEMM").
@@ -15,6 +14,8 @@
 // its sums to y + p · (size of y), and add_parts adds them in order, so results are the same in
 // every run. Bound by arithmetic: 2 · rows · columns · depth FLOPs (conv2d with few channels, by
 // the bytes of y).
+
+#include "conv_gather.cuh"
 
 // The part of the depth that this block sums over: a multiple of STEP, the last one may be shorter.
 struct Part {
@@ -34,7 +35,7 @@ struct Spot {
     }
 };
 
-template <int R>
+template <class Math, int R>
 __device__ __forceinline__ void conv2d(const REAL* __restrict__ x, const REAL* __restrict__ w,
                                        REAL* __restrict__ y, int N, int H, int W, int C, int kh,
                                        int kw, int O, int high, int wide, int sh, int sw, int ph,
@@ -51,7 +52,7 @@ __device__ __forceinline__ void conv2d(const REAL* __restrict__ x, const REAL* _
         a.line(r, pixel.a, k < rows ? pixel.b * sh - ph : OUTSIDE, pixel.c * sw - pw);
     }
     Matrix b(w, O, O % 4 == 0 && aligned(w), part.first, spot.column);
-    Sums<R> sums;
+    typename Math::template Sums<R> sums;
     sums.multiply(a, b, part.first, part.last);
     sums.store(y + blockIdx.y * (rows * O), O - spot.column, O % 4 == 0 && aligned(y),
                [=](int i) { return row + i < rows ? (row + i) * O + spot.column : -1; });
@@ -69,7 +70,7 @@ struct Phase {
 };
 
 // Blocks of one tile number lie together for all phases: they read the same part of g.
-template <int R>
+template <class Math, int R>
 __device__ __forceinline__ void conv2d_input(const REAL* __restrict__ g, const REAL* __restrict__ w,
                                              REAL* __restrict__ x, int N, int H, int W, int C,
                                              int kh, int kw, int O, int high, int wide, int sh,
@@ -90,7 +91,7 @@ __device__ __forceinline__ void conv2d_input(const REAL* __restrict__ g, const R
     }
     Taps b(w + (p.first * kw + q.first) * C * O, O, taps, sh * kw * C * O, sw * C * O,
            O % 4 == 0 && aligned(w), part.first, spot.column, C);
-    Sums<R> sums;
+    typename Math::template Sums<R> sums;
     sums.multiply(a, b, part.first, part.last);
     sums.store(x + blockIdx.y * (N * H * W * C), C - spot.column, C % 4 == 0 && aligned(x),
                [=](int i) {
@@ -100,7 +101,7 @@ __device__ __forceinline__ void conv2d_input(const REAL* __restrict__ g, const R
                });
 }
 
-template <int R>
+template <class Math, int R>
 __device__ __forceinline__ void conv2d_weight(const REAL* __restrict__ x,
                                               const REAL* __restrict__ g, REAL* __restrict__ w,
                                               int N, int H, int W, int C, int kh, int kw, int O,
@@ -112,21 +113,20 @@ __device__ __forceinline__ void conv2d_weight(const REAL* __restrict__ x,
     Pixels<R> a({x, H, W, C, C % 4 == 0 && aligned(x)}, high, wide, sh, sw, ph, pw, part.first);
     a.lines(row, rows, kw);
     Matrix b(g, O, O % 4 == 0 && aligned(g), part.first, spot.column);
-    Sums<R> sums;
+    typename Math::template Sums<R> sums;
     sums.multiply(a, b, part.first, part.last);
     sums.store(w + blockIdx.y * (rows * O), O - spot.column, O % 4 == 0 && aligned(w),
                [=](int i) { return row + i < rows ? (row + i) * O + spot.column : -1; });
 }
 
-#define CONVOLUTION(name, R)                                                                      \
+// The kernels by name: CONVOLUTIONS(Math) makes all six of one arithmetic.
+#define CONVOLUTION(Math, name, R)                                                                \
     KERNEL(name##_##R)(const REAL* __restrict__ a, const REAL* __restrict__ b,                    \
                        REAL* __restrict__ y, int N, int H, int W, int C, int kh, int kw, int O,   \
                        int high, int wide, int sh, int sw, int ph, int pw) {                      \
-        name<R>(a, b, y, N, H, W, C, kh, kw, O, high, wide, sh, sw, ph, pw);                      \
+        name<Math, R>(a, b, y, N, H, W, C, kh, kw, O, high, wide, sh, sw, ph, pw);                \
     }
-CONVOLUTION(conv2d, 1)
-CONVOLUTION(conv2d, 2)
-CONVOLUTION(conv2d_input, 1)
-CONVOLUTION(conv2d_input, 2)
-CONVOLUTION(conv2d_weight, 1)
-CONVOLUTION(conv2d_weight, 2)
+#define CONVOLUTIONS(Math)                                            \
+    CONVOLUTION(Math, conv2d, 1) CONVOLUTION(Math, conv2d, 2)         \
+    CONVOLUTION(Math, conv2d_input, 1) CONVOLUTION(Math, conv2d_input, 2) \
+    CONVOLUTION(Math, conv2d_weight, 1) CONVOLUTION(Math, conv2d_weight, 2)

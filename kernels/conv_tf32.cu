@@ -9,17 +9,25 @@
 #define REAL float
 
 #include "common.cuh"
+#include "conv_kernels.cuh"
 #include "mma.cuh"
 
-constexpr int PAD = 8;  // the lanes of a fragment, 4 depths by 8 lines, in 32 banks
-__device__ __forceinline__ float factor(float v) { return __int_as_float((int)tf32(v)); }
-#include "conv_tile.cuh"
-#include "conv_gather.cuh"
+// The arithmetic of this file.
+template <int R>
+struct Tf32Sums;
+struct Tf32 {
+    static constexpr int PAD = 8;  // the lanes of a fragment, 4 depths by 8 lines, in 32 banks
+    static __device__ __forceinline__ float factor(float v) { return __int_as_float((int)tf32(v)); }
+    template <int R>
+    using Sums = Tf32Sums<R>;
+};
 
 // 4 × 2 warps: each has 16 rows (and those 64 below, if R = 2) of 32 columns, in pieces of 16 × 8,
 // which lie across its lanes as mma.cuh says.
 template <int R>
-struct Sums {
+struct Tf32Sums {
+    using Rows = Tile<Tf32, R>;
+    using Columns = Tile<Tf32, 1>;
     float sum[R][4][4];
     __device__ __forceinline__ static int row() {
         return threadIdx.x / 64 * 16 + threadIdx.x % 32 / 4;
@@ -32,7 +40,7 @@ struct Sums {
         for (int i = 0; i < 16 * R; ++i) sum[i / 16][i / 4 % 4][i % 4] = 0;
         const int c = threadIdx.x % 4, at = column() + threadIdx.x % 32 / 4;
         auto bits = [](float v) { return (unsigned)__float_as_int(v); };
-        sweep<R>(a, b, first, last, [&](const Tile<R>& rows, const Tile<1>& columns) {
+        sweep<Tf32, R>(a, b, first, last, [&](const Rows& rows, const Columns& columns) {
 #pragma unroll
             for (int d = 0; d < STEP; d += 8) {
                 unsigned u[R][4], v[4][2];
@@ -76,4 +84,4 @@ struct Sums {
     }
 };
 
-#include "conv_kernels.cuh"
+CONVOLUTIONS(Tf32)

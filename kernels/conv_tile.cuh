@@ -1,18 +1,23 @@
 // One block's tile of a product y = A·B whose entries are gathered: 64·R rows by 64 columns, summed
-// over a depth that goes by in steps of 16, by 256 threads. What multiplies two tiles in shared
-// memory, and keeps the sums, is the includer's: conv.cu, conv_tf32.cu. So are PAD, and factor(v),
-// through which each number goes on its way to shared memory.
+// over a depth that goes by in steps of 16, by 256 threads.
+//
+// `Math` is the arithmetic: exact in conv.cu, on tensor cores in conv_tf32.cu. It is a struct with
+//   PAD             how many unused numbers lie between two rows of a tile in shared memory, so that
+//                   threads that go down a column do not read the same memory bank
+//   factor(v)       what becomes of each number on its way into shared memory
+//   Sums<R>         a thread's sums: multiply(a, b, first, last) makes them, store(…) writes them
 //
 // While the block works on one pair of tiles in shared memory, its threads fetch the next numbers
 // into registers and then put them into the other pair: one barrier a step, and the way from device
 // memory is hidden behind arithmetic.
-constexpr int STEP = 16, LINES = 64;
+#include "common.cuh"
 
-// Tiles lie as [depth][line], as the arithmetic reads them. PAD more keep threads that go down a
-// column out of each other's banks.
-template <int R>
+constexpr int STEP = 16, LINES = TILE;  // TILE: tinygen/cuda/sizes.py
+
+// Tiles lie as [depth][line], as the arithmetic reads them.
+template <class Math, int R>
 struct Tile {
-    REAL at[STEP][LINES * R + PAD];
+    REAL at[STEP][LINES * R + Math::PAD];
 };
 
 // k = (a·height + b)·width + c, stepped without divisions.
@@ -38,30 +43,31 @@ __device__ __forceinline__ int turned_depth() { return threadIdx.x % 4 * 4; }
 __device__ __forceinline__ int straight_line() { return threadIdx.x % 16 * 4; }
 __device__ __forceinline__ int straight_depth() { return threadIdx.x / 16; }
 
-template <int R>
-__device__ __forceinline__ void put_turned(Tile<R>& tile, const Four (&v)[R]) {
+template <class Math, int R>
+__device__ __forceinline__ void put_turned(Tile<Math, R>& tile, const Four (&v)[R]) {
 #pragma unroll
     for (int r = 0; r < R; ++r)
 #pragma unroll
         for (int e = 0; e < 4; ++e)
-            tile.at[turned_depth() + e][turned_line() + LINES * r] = factor(v[r].v[e]);
+            tile.at[turned_depth() + e][turned_line() + LINES * r] = Math::factor(v[r].v[e]);
 }
 
-template <int R>
-__device__ __forceinline__ void put_straight(Tile<R>& tile, const Four (&v)[R]) {
+template <class Math, int R>
+__device__ __forceinline__ void put_straight(Tile<Math, R>& tile, const Four (&v)[R]) {
 #pragma unroll
     for (int r = 0; r < R; ++r)
         *reinterpret_cast<Four*>(&tile.at[straight_depth()][straight_line() + LINES * r]) =
-            Four{{factor(v[r].v[0]), factor(v[r].v[1]), factor(v[r].v[2]), factor(v[r].v[3])}};
+            Four{{Math::factor(v[r].v[0]), Math::factor(v[r].v[1]), Math::factor(v[r].v[2]),
+                  Math::factor(v[r].v[3])}};
 }
 
 // Calls step(rows, columns) with the tiles A[64·R rows, 16 depths] and B[16 depths, 64 columns] for
 // all depths first <= k < last. `a` and `b` gather: fetch(last) takes a thread's numbers of the next
 // step into registers (0 from depth `last` on), put(tile) writes them into shared memory.
-template <int R, class A, class B, class F>
+template <class Math, int R, class A, class B, class F>
 __device__ __forceinline__ void sweep(A& a, B& b, int first, int last, F step) {
-    __shared__ __align__(16) Tile<R> rows[2];
-    __shared__ __align__(16) Tile<1> columns[2];
+    __shared__ __align__(16) Tile<Math, R> rows[2];
+    __shared__ __align__(16) Tile<Math, 1> columns[2];
     a.fetch(last), b.fetch(last);
     a.put(rows[0]), b.put(columns[0]);
     __syncthreads();

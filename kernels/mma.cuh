@@ -1,4 +1,4 @@
-// Tensor cores on float: TF32 products of one warp. Include it after common.cuh.
+// Tensor cores on float: TF32 products of one warp.
 //
 // TF32 has float's 8 bits of exponent and 10 of its 23 bits of mantissa. Factors are rounded to it
 // by tf32(), products are exact and are summed in float. It needs compute capability 8.0: the

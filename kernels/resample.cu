@@ -1,6 +1,6 @@
-// Halving and doubling images (N, H, W, C): tinygen/ops/resample.py.
+// Images (N, H, W, C) in other sizes: tinygen/ops/resample.py.
 //
-// A pixel of the small image (h, w of them) and its 2×2 square in the large one. A thread works on
+// Halving and doubling: a pixel of the small image (h, w of them) and its 2×2 square in the large one. A thread works on
 // one number of the small image (or on four of neighbouring channels, 16 bytes of float, if C and
 // the pointers allow it), so that neighbours in a warp touch neighbours in memory. Launch: any
 // grid of 256-thread blocks; the caller makes one for every 256 numbers of the small image.
@@ -59,3 +59,85 @@ KERNEL(avg_pool2)(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int w
     else
         pool(x, y, n, w, c);
 }
+
+// Any size. Pixel o of m mixes two of n, (1 - t)·x[first] + t·x[first + 1], as its middle lies at
+// (o + 1/2)·n/m - 1/2 = ((2o + 1)·n - m) / 2m, not before 0. In whole numbers, as long as
+// (2m + 1)·n fits an int: images of up to 32,000 pixels a side.
+struct Bilinear {
+    int first;
+    REAL t;
+    __device__ __forceinline__ Bilinear(int o, int n, int m) {
+        const int at = max((2 * o + 1) * n - m, 0);
+        first = at / (2 * m);
+        t = first + 1 < n ? REAL(at % (2 * m)) / (2 * m) : REAL(0);
+    }
+    // The first o whose `first` is r or more.
+    INLINE int begin(int r, int n, int m) {
+        return r <= 0 ? 0 : min(m, ((2 * r + 1) * m - n + 2 * n - 1) / (2 * n));
+    }
+    static const int reach = 1;
+};
+
+// Pixel o of m is pixel o·n/m.
+struct Nearest {
+    int first;
+    REAL t;
+    __device__ __forceinline__ Nearest(int o, int n, int m) : first(o * n / m), t(0) {}
+    INLINE int begin(int r, int n, int m) { return min(m, (r * m + n - 1) / n); }
+    static const int reach = 0;
+};
+
+INLINE REAL mixed(const REAL* x, REAL t, int step) {
+    return t > 0 ? (1 - t) * x[0] + t * x[step] : x[0];
+}
+
+// x (N, h, w, c) -> y (N, h2, w2, c); n is y's size. A thread computes one number of y. Launch: any
+// grid of 256-thread blocks, a thread for each. Bound by memory: x, from the cache, and y once.
+template <class Mode>
+INLINE void resize(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int h, int w, int h2,
+                   int w2, int c) {
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
+        const Mode row(i / c / w2 % h2, h, h2), column(i / c % w2, w, w2);
+        const REAL* of = x + ((i / c / w2 / h2 * h + row.first) * w + column.first) * c + i % c;
+        REAL v = mixed(of, column.t, c);
+        if (row.t > 0) v = (1 - row.t) * v + row.t * mixed(of + w * c, column.t, c);
+        y[i] = v;
+    }
+}
+
+// The share that pixel r has in what lies at `from`.
+template <class Mode>
+INLINE REAL share(const Mode& from, int r) {
+    return from.first == r ? 1 - from.t : from.t;
+}
+
+// g (N, h2, w2, c) -> x (N, h, w, c), the transpose; n is x's size. A thread computes one number of
+// x, of all those of g that it has a share in, always in one order. Launch and limit as above.
+template <class Mode>
+INLINE void resize_input(const REAL* __restrict__ g, REAL* __restrict__ x, int n, int h, int w,
+                         int h2, int w2, int c) {
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x) {
+        const int q = i / c % w, r = i / c / w % h, image = i / c / w / h;
+        REAL sum = 0;
+        for (int a = Mode::begin(r - Mode::reach, h, h2); a < Mode::begin(r + 1, h, h2); ++a) {
+            REAL line = 0;
+            for (int b = Mode::begin(q - Mode::reach, w, w2); b < Mode::begin(q + 1, w, w2); ++b)
+                line += share(Mode(b, w, w2), q) * g[((image * h2 + a) * w2 + b) * c + i % c];
+            sum += share(Mode(a, h, h2), r) * line;
+        }
+        x[i] = sum;
+    }
+}
+
+#define RESIZE(name, Mode)                                                                       \
+    KERNEL(resize_##name)(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int h, int w, \
+                          int h2, int w2, int c) {                                               \
+        resize<Mode>(x, y, n, h, w, h2, w2, c);                                                  \
+    }                                                                                            \
+    KERNEL(resize_input_##name)(const REAL* __restrict__ g, REAL* __restrict__ x, int n, int h,  \
+                                int w, int h2, int w2, int c) {                                  \
+        resize_input<Mode>(g, x, n, h, w, h2, w2, c);                                            \
+    }
+
+RESIZE(nearest, Nearest)
+RESIZE(bilinear, Bilinear)

@@ -4,7 +4,8 @@
 // it copies a panel of a (SIDE rows) and one of b (SIDE columns) into shared memory, from where
 // each entry is used SIDE times. While one pair of panels is multiplied, the next is on its way
 // from memory to registers, and then goes to a second pair of buffers: one barrier a step.
-// Include it after common.cuh.
+
+#include "common.cuh"
 
 // A factor: entry (s, k), s along its side of y (a's rows, b's columns), lies at
 // p[s * side_step + k * depth_step]. One of the steps is 1, so a transposed view needs no copy.

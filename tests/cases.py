@@ -18,7 +18,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinygen as tg
-from tinygen.ops import activation, along_axis, elementwise, padding, pool, reduce, scan, shape
+from tinygen.ops import (
+    activation,
+    along_axis,
+    conv,
+    elementwise,
+    padding,
+    pool,
+    reduce,
+    resample,
+    scan,
+    shape,
+)
 from tinygen.ops.linalg import batched_matmul
 
 Call = tuple[list[np.ndarray], dict[str, Any]]  # float64 arrays, parameters
@@ -307,21 +318,32 @@ def dense(draw: st.DrawFn) -> Call:
 
 
 @st.composite
-def convolved(draw: st.DrawFn, given: str) -> Call:
-    """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding."""
+def convolved(draw: st.DrawFn, given: str, variants: bool = False) -> Call:
+    """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding, and
+    of its variants any dilation and groups."""
     n, c, o = (draw(st.integers(i, 2)) for i in (0, 1, 1))
-    kernel, stride, padding, size = [], [], [], []
+    kernel, stride, padding, dilation, size = [], [], [], [], []
     for _ in range(2):
-        kernel.append(draw(st.integers(1, 4)))
+        dilation.append(draw(st.integers(1, 3)) if variants else 1)
+        kernel.append(draw(st.integers(1, 3 if variants else 4)))
         stride.append(draw(st.integers(1, 3)))
         padding.append(draw(st.integers(0, 2)))
-        size.append(draw(st.integers(max(1, kernel[-1] - 2 * padding[-1]), 6)))
-    out = [(size[i] + 2 * padding[i] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
-    all_shapes = {"x": (n, *size, c), "w": (*kernel, c, o), "y": (n, *out, o)}
+        reach = dilation[-1] * (kernel[-1] - 1) + 1
+        size.append(draw(st.integers(max(1, reach - 2 * padding[-1]), max(6, reach))))
+    reaches = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    out = [(size[i] + 2 * padding[i] - reaches[i]) // stride[i] + 1 for i in (0, 1)]
+    groups = draw(st.integers(1, 3)) if variants else 1
+    all_shapes = {
+        "x": (n, *size, c * groups),
+        "w": (*kernel, c, o * groups),
+        "y": (n, *out, o * groups),
+    }
     seed = draw(seeds)
     how: dict[str, Any] = {"stride": tuple(stride), "padding": tuple(padding)}
     if draw(st.booleans()) and stride[0] == stride[1] and padding[0] == padding[1]:
         how = {"stride": stride[0], "padding": padding[0]}
+    if variants:
+        how |= {"dilation": tuple(dilation), "groups": groups}
     if given != "xw":
         how["shape"] = all_shapes["w" if given == "xy" else "x"]
     return [_values(all_shapes[k], seed + i, "real") for i, k in enumerate(given)], how
@@ -361,6 +383,15 @@ def pooled(draw: st.DrawFn, given: str, domain: str = "real") -> Call:
     if domain == "distinct":
         params["places"] = ref.max_places(x, **lay)
     return [_values((n, *out, c), seed, "real")], params
+
+
+@st.composite
+def resized(draw: st.DrawFn, back: bool = False) -> Call:
+    n, h, w, c = (draw(st.integers(1, m)) for m in (2, 6, 6, 2))
+    size = (draw(st.integers(1, 9)), draw(st.integers(1, 9)))
+    params: dict[str, Any] = {"mode": draw(st.sampled_from(["nearest", "bilinear"]))}
+    params |= {"shape": (n, h, w, c)} if back else {"size": size}
+    return [_values((n, *size, c) if back else (n, h, w, c), draw(seeds), "real")], params
 
 
 images = st.builds(
@@ -656,12 +687,19 @@ CASES: dict[str, Case] = {
         lambda a, b, axes: np.tensordot(a, b, axes),
         lambda t, a, b, axes: t.tensordot(a, b, axes),
     ),
-    "conv2d": Case(tg.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
+    "conv2d": Case(conv.conv2d, convolved("xw"), ref.conv2d, ref.torch_conv2d),
     "conv2d_input": Case(
-        tg.conv2d_input, convolved("yw"), ref.conv2d_input, ref.torch_conv2d_input
+        conv.conv2d_input, convolved("yw"), ref.conv2d_input, ref.torch_conv2d_input
     ),
     "conv2d_weight": Case(
-        tg.conv2d_weight, convolved("xy"), ref.conv2d_weight, ref.torch_conv2d_weight
+        conv.conv2d_weight, convolved("xy"), ref.conv2d_weight, ref.torch_conv2d_weight
+    ),
+    "conv2d in groups": Case(tg.conv2d, convolved("xw", True), ref.conv2d, ref.torch_conv2d),
+    "conv2d_input in groups": Case(
+        tg.conv2d_input, convolved("yw", True), ref.conv2d_input, ref.torch_conv2d_input
+    ),
+    "conv2d_weight in groups": Case(
+        tg.conv2d_weight, convolved("xy", True), ref.conv2d_weight, ref.torch_conv2d_weight
     ),
     # normalisation; torch's own batch_norm is wrong at order 3, so it is spelled out there
     "batch_norm": Case(
@@ -686,4 +724,8 @@ CASES: dict[str, Case] = {
         pool.max_pool_windows, pooled("x", "distinct"), ref.max_pool, ref.torch_max_pool, order=2
     ),
     "max_pool_input": Case(pool.max_pool_input, pooled("y", "distinct"), ref.max_pool_input),
+    "resize_images": Case(resample.resize_images, resized(), ref.resize, ref.torch_resize),
+    "resize_input": Case(
+        resample.resize_input, resized(back=True), ref.resize_input, ref.torch_resize_input
+    ),
 }

@@ -11,38 +11,51 @@ def pair(value: Any) -> tuple[int, int]:
     return (value, value) if isinstance(value, int) else tuple(value)
 
 
-def _windows(x_shape: Any, w_shape: Any, stride: Any, padding: Any) -> Any:
+def _windows(x_shape: Any, w_shape: Any, stride: Any, padding: Any, dilation: Any = 1) -> Any:
     """(i, j, a, b, row, column) for every output pixel and kernel entry that meets the image."""
-    (sh, sw), (ph, pw) = pair(stride), pair(padding)
-    oh = (x_shape[1] + 2 * ph - w_shape[0]) // sh + 1
-    ow = (x_shape[2] + 2 * pw - w_shape[1]) // sw + 1
+    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    oh = (x_shape[1] + 2 * ph - dh * (w_shape[0] - 1) - 1) // sh + 1
+    ow = (x_shape[2] + 2 * pw - dw * (w_shape[1] - 1) - 1) // sw + 1
     for i, j, a, b in np.ndindex(oh, ow, w_shape[0], w_shape[1]):
-        row, column = i * sh + a - ph, j * sw + b - pw
+        row, column = i * sh + a * dh - ph, j * sw + b * dw - pw
         if 0 <= row < x_shape[1] and 0 <= column < x_shape[2]:
             yield i, j, a, b, row, column
 
 
-def conv2d(x: Any, w: Any, *, stride: Any, padding: Any) -> Any:
-    (sh, sw), (ph, pw) = pair(stride), pair(padding)
-    oh = (x.shape[1] + 2 * ph - w.shape[0]) // sh + 1
-    ow = (x.shape[2] + 2 * pw - w.shape[1]) // sw + 1
+def _groups(c: int, o: int, groups: int) -> Any:
+    """(channels of the image, channels of the output) of each group."""
+    for g in range(groups):
+        yield slice(g * c, (g + 1) * c), slice(g * o // groups, (g + 1) * o // groups)
+
+
+def conv2d(x: Any, w: Any, *, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1) -> Any:
+    (sh, sw), (ph, pw), (dh, dw) = pair(stride), pair(padding), pair(dilation)
+    oh = (x.shape[1] + 2 * ph - dh * (w.shape[0] - 1) - 1) // sh + 1
+    ow = (x.shape[2] + 2 * pw - dw * (w.shape[1] - 1) - 1) // sw + 1
     y = np.zeros((x.shape[0], oh, ow, w.shape[3]))
-    for i, j, a, b, r, c in _windows(x.shape, w.shape, stride, padding):
-        y[:, i, j] += np.einsum("nc,co->no", x[:, r, c], w[a, b])
+    for i, j, a, b, r, c in _windows(x.shape, w.shape, stride, padding, dilation):
+        for of_x, of_y in _groups(*w.shape[2:], groups):
+            y[:, i, j, of_y] += np.einsum("nc,co->no", x[:, r, c, of_x], w[a, b, :, of_y])
     return y
 
 
-def conv2d_input(g: Any, w: Any, *, shape: Any, stride: Any, padding: Any) -> Any:
+def conv2d_input(
+    g: Any, w: Any, *, shape: Any, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1
+) -> Any:
     x = np.zeros(shape)
-    for i, j, a, b, r, c in _windows(shape, w.shape, stride, padding):
-        x[:, r, c] += np.einsum("no,co->nc", g[:, i, j], w[a, b])
+    for i, j, a, b, r, c in _windows(shape, w.shape, stride, padding, dilation):
+        for of_x, of_y in _groups(*w.shape[2:], groups):
+            x[:, r, c, of_x] += np.einsum("no,co->nc", g[:, i, j, of_y], w[a, b, :, of_y])
     return x
 
 
-def conv2d_weight(x: Any, g: Any, *, shape: Any, stride: Any, padding: Any) -> Any:
+def conv2d_weight(
+    x: Any, g: Any, *, shape: Any, stride: Any, padding: Any, dilation: Any = 1, groups: int = 1
+) -> Any:
     w = np.zeros(shape)
-    for i, j, a, b, r, c in _windows(x.shape, shape, stride, padding):
-        w[a, b] += np.einsum("nc,no->co", x[:, r, c], g[:, i, j])
+    for i, j, a, b, r, c in _windows(x.shape, shape, stride, padding, dilation):
+        for of_x, of_y in _groups(*shape[2:], groups):
+            w[a, b, :, of_y] += np.einsum("nc,no->co", x[:, r, c, of_x], g[:, i, j, of_y])
     return w
 
 
@@ -119,6 +132,30 @@ def max_pool_input(g: Any, *, places: Any, shape: Any, **_: Any) -> Any:
     return x.reshape(shape)
 
 
+def _mixture(n: int, m: int, mode: str) -> Any:
+    """(m, n): what share each of n pixels has in each of m."""
+    shares = np.zeros((m, n))
+    for o in range(m):
+        at = max((o + 0.5) * n / m - 0.5, 0.0)
+        if mode == "nearest" or abs(at - round(at)) < 1e-9:
+            shares[o, o * n // m if mode == "nearest" else round(at)] = 1
+        else:
+            i = int(at)
+            shares[o, i] += i + 1 - at
+            shares[o, min(i + 1, n - 1)] += at - i
+    return shares
+
+
+def resize(x: Any, *, size: Any, mode: str) -> Any:
+    rows, columns = (_mixture(x.shape[i + 1], size[i], mode) for i in (0, 1))
+    return np.einsum("ah,bw,nhwc->nabc", rows, columns, x)
+
+
+def resize_input(g: Any, *, shape: Any, mode: str) -> Any:
+    rows, columns = (_mixture(shape[i + 1], g.shape[i + 1], mode) for i in (0, 1))
+    return np.einsum("ah,bw,nabc->nhwc", rows, columns, g)
+
+
 def sum_to(x: Any, *, shape: Any) -> Any:
     y = np.zeros(shape)
     extra = x.ndim - len(shape)
@@ -171,19 +208,23 @@ def _oihw(w: Any) -> Any:
     return w.permute(3, 2, 0, 1).contiguous()
 
 
-def torch_conv2d(t: Any, x: Any, w: Any, stride: Any, padding: Any) -> Any:
-    return _nhwc(t.nn.functional.conv2d(_nchw(x), _oihw(w), None, pair(stride), pair(padding)))
+def _lay(stride: Any, padding: Any, dilation: Any = 1, groups: int = 1) -> Any:
+    return pair(stride), pair(padding), pair(dilation), groups
 
 
-def torch_conv2d_input(t: Any, g: Any, w: Any, shape: Any, stride: Any, padding: Any) -> Any:
+def torch_conv2d(t: Any, x: Any, w: Any, **lay: Any) -> Any:
+    return _nhwc(t.nn.functional.conv2d(_nchw(x), _oihw(w), None, *_lay(**lay)))
+
+
+def torch_conv2d_input(t: Any, g: Any, w: Any, shape: Any, **lay: Any) -> Any:
     n, h, v, c = shape
     nchw = (n, c, h, v)
-    return _nhwc(t.nn.grad.conv2d_input(nchw, _oihw(w), _nchw(g), pair(stride), pair(padding)))
+    return _nhwc(t.nn.grad.conv2d_input(nchw, _oihw(w), _nchw(g), *_lay(**lay)))
 
 
-def torch_conv2d_weight(t: Any, x: Any, g: Any, shape: Any, stride: Any, padding: Any) -> Any:
+def torch_conv2d_weight(t: Any, x: Any, g: Any, shape: Any, **lay: Any) -> Any:
     oihw = (shape[3], shape[2], shape[0], shape[1])
-    w = t.nn.grad.conv2d_weight(_nchw(x), oihw, _nchw(g), pair(stride), pair(padding))
+    w = t.nn.grad.conv2d_weight(_nchw(x), oihw, _nchw(g), *_lay(**lay))
     return w.permute(2, 3, 1, 0)
 
 
@@ -219,6 +260,15 @@ def torch_avg_pool(
 def torch_avg_pool_input(t: Any, g: Any, shape: Any, **lay: Any) -> Any:
     x = t.zeros(shape, dtype=g.dtype, requires_grad=True)
     return t.autograd.grad(torch_avg_pool(t, x, **lay), x, g, create_graph=True)[0]
+
+
+def torch_resize(t: Any, x: Any, size: Any, mode: str) -> Any:
+    return _nhwc(t.nn.functional.interpolate(_nchw(x), size, mode=mode))
+
+
+def torch_resize_input(t: Any, g: Any, shape: Any, mode: str) -> Any:
+    x = t.zeros(shape, dtype=g.dtype, requires_grad=True)
+    return t.autograd.grad(torch_resize(t, x, g.shape[1:3], mode), x, g, create_graph=True)[0]
 
 
 def _axes(x: Any, axis: Any) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from layouts import laid_out, layouts
 import tinygen as tg
 from tinygen.core import Tensor
 from tinygen.cpu import conv, linalg, threads
+from tinygen.ops import conv as ops
 from tinygen.primitives import Primitive
 
 TUNED = [n for n, p in Primitive.registry.items() if n in CASES and p.tuned]
@@ -22,8 +23,8 @@ FAST = [n for n, p in Primitive.registry.items() if n in CASES and p.fast_rules]
 @pytest.fixture(autouse=True, params=[1, 3])
 def small_blocks(request, monkeypatch):
     monkeypatch.setattr(threads, "count", lambda: request.param)
-    monkeypatch.setattr(threads, "BLOCK", 4)
-    monkeypatch.setattr(conv, "BLOCK", 100)
+    monkeypatch.setattr(threads, "BLOCK_ENTRIES", 4)
+    monkeypatch.setattr(conv, "BLOCK_BYTES", 100)
     monkeypatch.setattr(linalg, "SMALL", 2)
     monkeypatch.setattr(linalg, "LARGE", 4)
 
@@ -65,16 +66,16 @@ def test_the_axis_of_one_channel_may_have_any_stride(make):
     for x in one_channel():
         whole, weights = x.copy(), Tensor(w, requires_grad=True)
         y = tg.conv2d(make(x), weights)
-        same(y.numpy(), tg.conv2d.forward(whole, w))
+        same(y.numpy(), ops.conv2d.forward(whole, w))
         g = r.standard_normal(y.shape)
         same(
             tg.grad(y, [weights], g)[0].numpy(),
-            tg.conv2d_weight.forward(whole, g, shape=w.shape),
+            ops.conv2d_weight.forward(whole, g, shape=w.shape),
         )
         image = {"shape": (2, 8, 10, 2)}
         same(
             tg.conv2d_input(make(x), turned, **image).numpy(),
-            tg.conv2d_input.forward(whole, turned, **image),
+            ops.conv2d_input.forward(whole, turned, **image),
         )
 
 

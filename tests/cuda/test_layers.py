@@ -75,3 +75,18 @@ def test_clipped_gradients_are_the_cpus_without_waiting(cupy, gpu, limit):
         rows.append([t.numpy() for t in (*clipped, norm, *by_value)])
     for ours, wanted in zip(*rows, strict=True):
         np.testing.assert_allclose(ours, wanted, rtol=1e-12)
+
+
+def test_an_average_of_weights_is_the_cpus(cupy):
+    rows = []
+    for device in ("cpu", "cuda"):
+        layers = nn.Linear(3, 2, bias=False, rng=rng()), nn.BatchNorm(2)
+        net = nn.Sequential(*layers).astype(float).to(device)
+        ema, opt = optim.EMA(net, 0.7), optim.AdamW(net.parameters(), lr=optim.cosine(0.1, steps=9))
+        x = tg.tensor(rng(1).standard_normal((5, 3)), dtype=float, device=device)
+        for _ in range(3):
+            opt.step(tg.grad((net(x, train=True) ** 3).sum(), opt.params))
+            ema.update()
+        rows.append([tg.Tensor(a).numpy() for a in ema.state_dict().values()])
+    for ours, wanted in zip(*rows, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-9, atol=1e-12)

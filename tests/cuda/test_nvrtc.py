@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from tinygen.cuda.launch import OPTIONS, folder, source
+from tinygen.cuda import launch
+from tinygen.cuda.launch import folder, source
 
 pathfinder = pytest.importorskip(
     "cuda.pathfinder",
@@ -51,15 +52,15 @@ def compiled(nvrtc, text, name, *options):
     return error == 0, log.value.decode()
 
 
-def options(arch, real):
+def options(stem, arch, real):
     cupys = ("-ftz=true", "--device-as-default-execution-space")  # CuPy adds them to ours
-    return (*OPTIONS, f"-DREAL={real}", f"-arch=sm_{arch}", *cupys, "--ptxas-options=-v")
+    return (*launch.options(stem, real), f"-arch=sm_{arch}", *cupys, "--ptxas-options=-v")
 
 
 @pytest.mark.parametrize(("arch", "real"), ARCHES)
 @pytest.mark.parametrize("stem", STEMS)
 def test_kernels_compile_and_keep_their_registers(nvrtc, stem, arch, real):
-    ok, log = compiled(nvrtc, source(stem), f"{stem}.cu", *options(arch, real))
+    ok, log = compiled(nvrtc, source(stem), f"{stem}.cu", *options(stem, arch, real))
     assert ok, log
     found = {name: tuple(map(int, numbers)) for name, *numbers in RESOURCES.findall(log)}
     assert set(found) == set(re.findall(r"Compiling entry function '(\w+)'", log)) != set(), log
@@ -80,9 +81,9 @@ def test_the_log_tells_of_spills_and_errors(nvrtc):
     #pragma unroll
         for (int i = 0; i < 64; ++i) x[i * n] = v[i];
     }"""
-    ok, log = compiled(nvrtc, greedy, "greedy.cu", *options(90, "float"))
+    ok, log = compiled(nvrtc, greedy, "greedy.cu", *options("greedy", 90, "float"))
     assert ok, log
     ((name, _, stores, loads, _),) = RESOURCES.findall(log)
     assert name == "tg_greedy" and int(stores) > 0 and int(loads) > 0
-    ok, log = compiled(nvrtc, "int oops", "oops.cu", *options(90, "float"))
+    ok, log = compiled(nvrtc, "int oops", "oops.cu", *options("greedy", 90, "float"))
     assert not ok and "error" in log

@@ -5,7 +5,7 @@ import pytest
 
 import tinygen as tg
 from tinygen import doctor
-from tinygen.cuda.launch import OPTIONS
+from tinygen.cuda.launch import options
 from tinygen.models import Setup, gan
 
 pytestmark = pytest.mark.thorough
@@ -37,7 +37,9 @@ def standin(cupy, gpu, monkeypatch):
 
 @pytest.fixture
 def twice(cupy):
-    return cupy.RawModule(code=CODE, options=OPTIONS, mode="check").get_function("twice")
+    return cupy.RawModule(
+        code=CODE, options=options("planted", "float"), mode="check"
+    ).get_function("twice")
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_a_kernel_runs(cupy, twice, x):
 @pytest.mark.parametrize("mode", ["check", "fast"])
 def test_lanes_may_end_after_their_last_shuffle(cupy, mode):
     """In whatever order: a lane that has ended still gave its number."""
-    module = cupy.RawModule(code=CODE, options=OPTIONS, mode=mode)
+    module = cupy.RawModule(code=CODE, options=options("planted", "float"), mode=mode)
     numbers = np.arange(64, dtype=np.float32)
     for cupy.order in (0, 1, 2):
         y, z = cupy.empty(2, np.float32), cupy.empty(64, np.float32)
@@ -134,9 +136,9 @@ def test_a_launch_within_the_limits(grid, block, shared, cupy, twice, x):
 
 def test_a_kernel_that_is_not_there_and_one_that_does_not_compile(cupy):
     with pytest.raises(RuntimeError, match="no kernel thrice among"):
-        cupy.RawModule(code=CODE, options=OPTIONS).get_function("thrice")
+        cupy.RawModule(code=CODE, options=options("planted", "float")).get_function("thrice")
     with pytest.raises(RuntimeError, match="expected"):
-        cupy.RawModule(code=CODE + "int oops", options=OPTIONS)
+        cupy.RawModule(code=CODE + "int oops", options=options("planted", "float"))
 
 
 def test_fresh_memory_is_nan(cupy):

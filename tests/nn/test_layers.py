@@ -47,6 +47,30 @@ LAYERS = {
         lambda t: t.ConvTranspose2d(3, 2, 3, bias=False),
         (2, 4, 3, 3),
     ),
+    "conv, dilated, in groups": (
+        lambda: nn.Conv2d(4, 6, (3, 2), padding=1, dilation=(2, 3), groups=2, rng=rng()),
+        lambda t: t.Conv2d(4, 6, (3, 2), padding=1, dilation=(2, 3), groups=2),
+        (2, 8, 6, 4),
+    ),
+    "conv, a group a channel": (
+        lambda: nn.Conv2d(3, 6, 3, stride=2, groups=3, bias=False, rng=rng()),
+        lambda t: t.Conv2d(3, 6, 3, 2, groups=3, bias=False),
+        (2, 7, 6, 3),
+    ),
+    "transposed conv, output padding": (
+        lambda: nn.ConvTranspose2d(
+            3, 2, 3, stride=(2, 3), padding=1, output_padding=(1, 2), rng=rng()
+        ),
+        lambda t: t.ConvTranspose2d(3, 2, 3, (2, 3), 1, (1, 2)),
+        (2, 4, 3, 3),
+    ),
+    "transposed conv, dilated, in groups": (
+        lambda: nn.ConvTranspose2d(
+            4, 6, 3, stride=2, output_padding=1, dilation=2, groups=2, rng=rng()
+        ),
+        lambda t: t.ConvTranspose2d(4, 6, 3, 2, 0, 1, dilation=2, groups=2),
+        (2, 4, 3, 4),
+    ),
     "batch norm, dense": (lambda: nn.BatchNorm(3), lambda t: t.BatchNorm1d(3), (6, 3)),
     "batch norm, images": (lambda: nn.BatchNorm(3), lambda t: t.BatchNorm2d(3), (2, 4, 5, 3)),
     "layer norm": (lambda: nn.LayerNorm(3), lambda t: t.LayerNorm(3), (6, 3)),

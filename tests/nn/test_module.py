@@ -31,7 +31,7 @@ def test_repr_shows_sizes_and_settings_nested():
         "    (2): <lambda>\n"
         "  )\n"
         "  (heads.a.0): LayerNorm(eps=1e-05, gamma=(3,), beta=(3,))\n"
-        "  (heads.b): Conv2d(stride=1, padding=0, weight=(3, 3, 1, 2))\n"
+        "  (heads.b): Conv2d(stride=1, padding=0, dilation=1, groups=1, weight=(3, 3, 1, 2))\n"
         ")"
     )
     assert repr(nn.Sequential()) == "Sequential()"

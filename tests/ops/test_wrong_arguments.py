@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import tinygen as tg
+from tinygen import nn
 
 x = tg.tensor(np.ones((2, 3)))
+rng = np.random.default_rng(0)
+weights = tg.tensor(np.ones((3, 3, 3, 2)))
 images = tg.tensor(np.ones((2, 4, 5, 3)))
 
 WRONG = {
@@ -151,6 +154,52 @@ WRONG = {
     "avg_pool of a kernel larger than the image": (
         lambda: tg.avg_pool(images, 6, padding=0),
         "avg_pool: a kernel of 6 does not fit into 4 + 2·0 pixels",
+    ),
+    "resize in an unknown mode": (
+        lambda: tg.resize(images, 2, mode="cubic"),
+        "resize: wanted mode nearest or bilinear — got",
+    ),
+    "resize of a matrix": (
+        lambda: tg.resize(x, 2),
+        "resize: wanted images (N, H, W, C) and a size (H', W'), 1 or more pixels each",
+    ),
+    "resize to nothing": (
+        lambda: tg.resize(images, (2, 0)),
+        "resize: wanted images (N, H, W, C) and a size (H', W'), 1 or more pixels each",
+    ),
+    "conv2d of a kernel with gaps larger than the image": (
+        lambda: tg.conv2d(images, weights, dilation=2),
+        "conv2d: a kernel of 5 does not fit into 4 + 2·0 pixels",
+    ),
+    "conv2d of no dilation": (
+        lambda: tg.conv2d(images, weights, dilation=(1, 0)),
+        "conv2d: wanted dilation >= 1, got (1, 0)",
+    ),
+    "conv2d in too many groups": (
+        lambda: tg.conv2d(images, weights, groups=3),
+        "conv2d: wanted weights (kh, kw, C / groups, O) with groups that divide C and O, got "
+        "images (2, 4, 5, 3), weights (3, 3, 3, 2) and groups=3",
+    ),
+    "conv2d in no groups": (lambda: tg.conv2d(images, weights, groups=0), "and groups=0"),
+    "conv2d of a matrix in groups": (
+        lambda: tg.conv2d(x, weights, groups=3),
+        "conv2d: wanted images (N, H, W, C) and weights (kh, kw, C / groups, O), not (2, 3) and",
+    ),
+    "conv2d_input of other channels": (
+        lambda: tg.conv2d_input(images, weights, shape=(2, 6, 7, 4), groups=2),
+        "conv2d_input: wanted weights (kh, kw, C / groups, O) with groups that divide",
+    ),
+    "conv2d_weight of other channels": (
+        lambda: tg.conv2d_weight(images, images, shape=(1, 1, 3, 3), groups=3),
+        "conv2d_weight: wanted weights (kh, kw, C / groups, O) with groups that divide",
+    ),
+    "a layer whose groups do not divide its channels": (
+        lambda: nn.Conv2d(4, 6, 3, groups=4, rng=rng),
+        "Conv2d: wanted groups that divide 4 and 6 channels, got 4",
+    ),
+    "output padding as large as the stride": (
+        lambda: nn.ConvTranspose2d(3, 2, 3, stride=2, output_padding=2, rng=rng)(images),
+        "ConvTranspose2d: wanted 0 <= output_padding < stride 2, got 2",
     ),
 }
 

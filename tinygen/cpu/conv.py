@@ -16,7 +16,7 @@ from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, int]
-BLOCK = 800_000  # bytes of a block's matrix
+BLOCK_BYTES = 800_000  # bytes of a block's matrix
 FEW = 8  # channels; fewer are scattered, see conv2d_input
 
 
@@ -146,7 +146,7 @@ def _scattered(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
 
 def _images(numbers: int, like: Array) -> int:
     """How many images a block has, of so many numbers each."""
-    return int(max(1, BLOCK // (numbers * like.itemsize)))
+    return int(max(1, BLOCK_BYTES // (numbers * like.itemsize)))
 
 
 def _padded(x: Array, padding: Sizes) -> Array:

@@ -21,7 +21,7 @@ def over(f: Callable[..., Any], *arrays: Any) -> Array:
     shaped = [a for a in arrays if isinstance(a, np.ndarray)]
     shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
-    if out.size < threads.BLOCK:
+    if out.size < threads.BLOCK_ENTRIES:
         f(out, *arrays)
         return out
     whole = [out, *arrays]
@@ -29,7 +29,7 @@ def over(f: Callable[..., Any], *arrays: Any) -> Array:
         whole = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in whole]
     n, ndim = len(whole[0]), whole[0].ndim
     cut = [isinstance(a, np.ndarray) and a.ndim == ndim and len(a) == n for a in whole]
-    rows = max(1, threads.BLOCK * n // out.size)
+    rows = max(1, threads.BLOCK_ENTRIES * n // out.size)
 
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, rows):
@@ -44,7 +44,7 @@ def ufunc(f: Any) -> Callable[..., Array]:
 
     def apply(*arrays: Any) -> Array:
         for a in arrays:
-            if isinstance(a, np.ndarray) and a.size >= threads.BLOCK:
+            if isinstance(a, np.ndarray) and a.size >= threads.BLOCK_ENTRIES:
                 break
         else:
             return np.asarray(f(*arrays))

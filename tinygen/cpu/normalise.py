@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 def _rows(x: Array) -> tuple[Array, int]:
     """x as (rows, C), and how many rows make a block."""
     flat = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
-    return flat, max(1, threads.BLOCK // x.shape[-1])
+    return flat, max(1, threads.BLOCK_ENTRIES // x.shape[-1])
 
 
 def batch_statistics(x: Array) -> tuple[Array, Array]:
@@ -118,7 +118,7 @@ def batch_norm_grad(
 
 def _samples(x: Array, n: int) -> tuple[Array, int]:
     """x as (samples, n), and how many samples make a block."""
-    return np.ascontiguousarray(x).reshape(-1, n), max(1, threads.BLOCK // n)
+    return np.ascontiguousarray(x).reshape(-1, n), max(1, threads.BLOCK_ENTRIES // n)
 
 
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:

@@ -64,9 +64,9 @@ def _sum_middle(x: Array) -> Array:
     if x.size < ALONE:
         return column_sums(x)
     if outer > 1:
-        least = -(-threads.BLOCK // (n * inner))
+        least = -(-threads.BLOCK_ENTRIES // (n * inner))
         return np.concatenate(run(lambda lo, hi: column_sums(x[lo:hi]), outer, least=least))
-    least = max(SHORT, threads.BLOCK // inner)
+    least = max(SHORT, threads.BLOCK_ENTRIES // inner)
     return total(run(lambda lo, hi: column_sums(x[:, lo:hi]), n, least=least))
 
 

@@ -25,7 +25,9 @@ import numpy as np
 
 from ..errors import UsageError
 
-BLOCK = 262_144  # entries: with smaller ones two threads spend more on handing over than they win
+BLOCK_ENTRIES = (
+    262_144  # entries: with smaller ones two threads spend more on handing over than they win
+)
 Result = TypeVar("Result")
 _local = threading.local()  # .scratch: buffers by name; .worker: True in the pool's threads
 
@@ -144,10 +146,10 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, An
     takes it again, so it is never handed out as a result. Its contents are undefined."""
     buffers = _local.__dict__.setdefault("scratch", {})
     size = math.prod(shape)
-    found = buffers.get((name, dtype))
-    if found is None or found.size < size:
-        found = buffers[name, dtype] = np.empty(size, dtype)
-    part: np.ndarray[Any, Any] = found[:size].reshape(shape)
+    buffer = buffers.get((name, dtype))
+    if buffer is None or buffer.size < size:
+        buffer = buffers[name, dtype] = np.empty(size, dtype)
+    part: np.ndarray[Any, Any] = buffer[:size].reshape(shape)
     return part
 
 
@@ -180,5 +182,5 @@ def one_blas_thread() -> Iterator[None]:
 def _blas_libraries() -> list[Any]:
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-    found = ThreadpoolController().select(user_api="blas")
-    return list(found.lib_controllers)
+    blas = ThreadpoolController().select(user_api="blas")
+    return list(blas.lib_controllers)

@@ -8,11 +8,10 @@ from ..device import Array, cupy
 from ..windows import Pair, pair, window_count
 from .arithmetic import uses_tf32
 from .launch import dense, empty, launch
+from .sizes import FEW, TILE
 
-TILE = 64  # rows and columns of a block's part of the product
 WIDE = 2  # times as many rows, where there are tiles enough even so
 ENOUGH = 264  # blocks that fill a GPU: two for each of an H100's 132 multiprocessors
-FEW = 4  # channels; so few are gathered by a kernel without tiles
 SHORTEST = 64  # part of the depth that is worth a block
 
 
@@ -22,8 +21,8 @@ def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
     h, v = (window_count(x.shape[i + 1], w.shape[i], stride[i], padding[i]) for i in (0, 1))
     size, shape = (h, v), (len(x), h, v, o)
     rows, depth = math.prod(shape[:3]), kh * kw * c
-    how = (*x.shape, kh, kw, o, *size, *stride, *padding)
-    return _product("conv2d", x, w, shape, (rows, o, depth), how)
+    geometry = (*x.shape, kh, kw, o, *size, *stride, *padding)
+    return _product("conv2d", x, w, shape, (rows, o, depth), geometry)
 
 
 def conv2d_input(
@@ -33,12 +32,16 @@ def conv2d_input(
     stride, padding = pair(stride), pair(padding)
     (n, h, wd, c), (kh, kw, _, o), ((sh, sw), size) = shape, w.shape, (stride, g.shape[1:3])
     rows, depth = n * -(-h // sh) * -(-wd // sw), -(-kh // sh) * -(-kw // sw) * o  # of a phase
-    how = (*shape, kh, kw, o, *size, *stride, *padding)
+    geometry = (*shape, kh, kw, o, *size, *stride, *padding)
     if c <= FEW and g.size and w.size:
         x, pixels = empty(shape, g.dtype), n * h * wd
-        launch("conv/conv2d_input_few", -(-pixels // 8), dense(g), dense(w), x, pixels, *how[1:])
+        launch(
+            "conv/conv2d_input_few", -(-pixels // 8), dense(g), dense(w), x, pixels, *geometry[1:]
+        )
         return x
-    return _product("conv2d_input", g, w, shape, (rows, c, depth), how, min(sh, h) * min(sw, wd))
+    return _product(
+        "conv2d_input", g, w, shape, (rows, c, depth), geometry, min(sh, h) * min(sw, wd)
+    )
 
 
 def conv2d_weight(
@@ -46,8 +49,10 @@ def conv2d_weight(
 ) -> Array:
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
     stride, padding, (kh, kw, c, o), size = pair(stride), pair(padding), shape, g.shape[1:3]
-    how = (*x.shape, kh, kw, o, *size, *stride, *padding)
-    return _product("conv2d_weight", x, g, shape, (kh * kw * c, o, len(x) * math.prod(size)), how)
+    geometry = (*x.shape, kh, kw, o, *size, *stride, *padding)
+    return _product(
+        "conv2d_weight", x, g, shape, (kh * kw * c, o, len(x) * math.prod(size)), geometry
+    )
 
 
 def _product(
@@ -56,7 +61,7 @@ def _product(
     b: Array,
     shape: tuple[int, ...],
     sizes: tuple[int, int, int],
-    how: tuple[int, ...],
+    geometry: tuple[int, ...],
     phases: int = 1,
 ) -> Array:
     """The kernel on a and b -> an array of a shape: products of (rows, depth) by (depth, columns).
@@ -73,9 +78,9 @@ def _product(
     a, b, y = dense(a), dense(b), empty(shape, a.dtype)
     kernel = f"{'conv_tf32' if uses_tf32(a.dtype) else 'conv'}/{name}_{wide}"
     if parts == 1:
-        launch(kernel, tiles, a, b, y, *how)
+        launch(kernel, tiles, a, b, y, *geometry)
         return y
     part = empty((parts, *shape), a.dtype)
-    launch(kernel, (tiles, parts), a, b, part, *how)
+    launch(kernel, (tiles, parts), a, b, part, *geometry)
     launch("conv/add_parts", -(-y.size // 32), part, y, y.size, parts)
     return y

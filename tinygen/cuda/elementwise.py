@@ -71,11 +71,11 @@ def collapsed(shape: tuple[int, ...], *shapes: tuple[int, ...]) -> tuple[tuple[i
     axes = [(1, (False,) * len(shapes))] * (DIMS - len(axes)) + axes
     steps = []
     for k in range(len(shapes)):
-        step, found = 1, []
+        step, backwards = 1, []
         for n, along in reversed(axes):
-            found.append(step if along[k] else 0)
+            backwards.append(step if along[k] else 0)
             step *= n if along[k] else 1
-        steps.append(tuple(reversed(found)))
+        steps.append(tuple(reversed(backwards)))
     return (tuple(n for n, _ in axes), *steps)
 
 

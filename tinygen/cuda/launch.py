@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from ..device import Array, DeviceError, cupy
+from .sizes import SIZES
 from .used import count
 
 THREADS = 256  # of a block, where a kernel's comment says nothing else
 MOST_BLOCKS = 65_535  # of a grid-stride loop
-OPTIONS = ("-std=c++17",)
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-LARGEST = 2**31 - 2**25  # entries: kernels count in int, and one stride of the largest grid further
+# The most entries of an array. Kernels count them in int; the last count of a loop is beyond the
+# array by up to the number of threads in the largest grid, which is below 2**25.
+LARGEST = 2**31 - 2**25
 
 
 def folder() -> Path:
@@ -47,9 +49,15 @@ def _joined(name: str, seen: set[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def options(stem: str, real: str) -> tuple[str, ...]:
+    """What kernels/<stem>.cu is compiled with; real: "float" or "double"."""
+    sizes = (f"-D{name}={size}" for name, size in SIZES.get(stem, {}).items())
+    return ("-std=c++17", f"-DREAL={real}", *sizes)
+
+
 @cache
 def _module(stem: str, dtype: Any) -> Any:
-    return cupy().RawModule(code=source(stem), options=(*OPTIONS, f"-DREAL={REALS[dtype]}"))
+    return cupy().RawModule(code=source(stem), options=options(stem, REALS[dtype]))
 
 
 @cache

@@ -69,9 +69,9 @@ def _reduced(op: str, x: Array, axis: Axes, scale: float = 1.0) -> Array:
     if not x.size:
         return empty(_kept(x, axis, False), x.dtype)
     y = dense(x)
-    found = runs(x.shape, _axes(x, axis))
-    for i, run in enumerate(found):
-        y = _pass(op, y, *run, scale if i == len(found) - 1 else 1.0)
+    passes = runs(x.shape, _axes(x, axis))
+    for i, run in enumerate(passes):
+        y = _pass(op, y, *run, scale if i == len(passes) - 1 else 1.0)
     return y
 
 

@@ -62,22 +62,22 @@ def _read_folder(folder: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
 
 
 def _read_archive(archive: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
-    found: dict[str, bytes] = {}
+    members: dict[str, bytes] = {}
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 name = member.name.rpartition("/")[2]
                 content = tar.extractfile(member) if member.isfile() and name in names else None
                 if content is not None:
-                    found[name] = content.read()
+                    members[name] = content.read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(
             f"{archive}: wanted a whole .tar.gz, found a broken one: {error}"
         ) from error
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in members]
     if missing:
-        raise DataError(f"{archive}: wanted {', '.join(missing)}, found {sorted(found)}")
-    return [(f"{archive}: {name}", found[name]) for name in names]
+        raise DataError(f"{archive}: wanted {', '.join(missing)}, found {sorted(members)}")
+    return [(f"{archive}: {name}", members[name]) for name in names]
 
 
 class _Array:

@@ -79,9 +79,9 @@ def locate(known: KnownSet, part: str, places: Sequence[Path], download: bool) -
     Returns the folder or archive that holds it. Raises DataError if it cannot be had.
     """
     for place in places:
-        found = find_part(known, part, place)
-        if found is not None:
-            return found
+        where = find_part(known, part, place)
+        if where is not None:
+            return where
     try:
         if download:
             return _download_part(known, part)
@@ -105,10 +105,10 @@ def _download_part(known: KnownSet, part: str) -> Path:
     for file in known.downloads[part]:
         if not (folder / file.name).is_file():
             fetch(file, known.mirrors, folder)
-    found = find_part(known, part, cache)
-    if found is None:
+    where = find_part(known, part, cache)
+    if where is None:
         raise DataError(f"{folder}: wanted the files of {known.name}, found those of another set")
-    return found
+    return where
 
 
 def fetch(file: KnownFile, mirrors: Sequence[str], folder: Path) -> Path:

@@ -34,11 +34,11 @@ from ..errors import UsageError
 from ..nn import Module, dense
 from ..nn.init import Rng, glorot
 from ..ops import broadcast_to, logsumexp, mean, reshape, tanh
-from ..optim import Adam, Optimizer
+from ..optim import Adam
 from ..prob import gaussian_log_density
 from . import config
 from .config import COUNT, POSITIVE, option
-from .model import Inputs, Model, Panel, Setup
+from .model import Inputs, Model, Panel, Part, Setup
 from .vae import VAE, log_likelihood_given_z, posterior, reparameterise
 
 
@@ -144,7 +144,7 @@ class IWAEs(Model):
         steps = [m.update(x, noise[f"eps_{k}"]) for k, m in self.models.items()]
         return {name: L for numbers in steps for name, L in numbers.items()}
 
-    def parts(self) -> dict[str, Module | Optimizer]:
+    def parts(self) -> dict[str, Part]:
         """What a checkpoint holds, by name, as "k5.encoder"."""
         return {f"k{k}.{n}": part for k, m in self.models.items() for n, part in m.parts().items()}
 

@@ -18,9 +18,11 @@ from ..core import Tensor, tensor
 from ..device import Array
 from ..nn import Module
 from ..nn.init import Rng
-from ..optim import Optimizer
+from ..optim import EMA, Optimizer
 
+GRID = 64  # samples in the grid of an epoch
 Inputs = dict[str, Array]
+Part = Module | Optimizer | EMA  # of a model, with a state
 Panel = tuple[str, tuple[str, ...]]  # of the curves: the axis's label, names of numbers
 
 
@@ -72,6 +74,10 @@ class Model:
         """n images in RANGE, (n, H, W, C)."""
         raise NotImplementedError
 
+    def grid(self, rng: Rng) -> tuple[np.ndarray[Any, Any], int | None]:
+        """The images of an epoch's grid, and its columns; None: as many as rows."""
+        return self.sample(GRID, rng), None
+
     def step(self, x: Array, rng: Rng, labels: Any = None) -> dict[str, Tensor]:
         """`draw`, then `update`."""
         return self.update(**self.draw(x, labels, rng))
@@ -80,10 +86,10 @@ class Model:
         """The networks by name."""
         return {name: part for name, part in self.parts().items() if isinstance(part, Module)}
 
-    def parts(self) -> dict[str, Module | Optimizer]:
-        """What a checkpoint holds, by name: networks and optimisers."""
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds, by name: networks, optimisers and averages of weights."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {n: part for n, part in values.items() if isinstance(part, Module | Optimizer)}
+        return {n: part for n, part in values.items() if isinstance(part, Part)}
 
     def tensor(self, array: Any) -> Tensor:
         """The array where the networks are, and of their dtype."""

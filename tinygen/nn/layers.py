@@ -9,6 +9,7 @@ import numpy as np
 from ..core import Tensor, tensor
 from ..ops import batch_norm, conv2d, conv2d_input, layer_norm, linear
 from ..ops.conv import conv_transpose_shape
+from ..ops.conv_variants import spread_kernel
 from ..ops.elementwise import sqrt
 from ..windows import Pair, pair
 from .init import Init, Rng, fan_in_uniform
@@ -31,7 +32,8 @@ class Linear(Module):
 
 
 class _Convolution(Module):
-    """What both have in common; kernel, stride and padding are one number or (height, width)."""
+    """What both have in common; kernel, stride, padding and dilation are one number or (height,
+    width)."""
 
     transposed = False
 
@@ -44,34 +46,57 @@ class _Convolution(Module):
         rng: Rng,
         stride: Pair = 1,
         padding: Pair = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
         init: Init = fan_in_uniform,
         bias: bool = True,
     ):
+        if groups < 1 or i % groups or o % groups:
+            name = type(self).__name__
+            raise ValueError(
+                f"{name}: wanted groups that divide {i} and {o} channels, got {groups}"
+            )
         (kh, kw), self.stride, self.padding = pair(kernel), stride, padding
-        shape = (kh, kw, o, i) if self.transposed else (kh, kw, i, o)
-        self.weight = _parameter(init(shape, kh * kw * i, kh * kw * o, rng))
+        self.dilation, self.groups = dilation, groups
+        shape = (kh, kw, o // groups, i) if self.transposed else (kh, kw, i // groups, o)
+        self.weight = _parameter(init(shape, kh * kw * i // groups, kh * kw * o // groups, rng))
         self.bias = _parameter(np.zeros(o)) if bias else None
+
+    def _lay(self) -> dict[str, Any]:
+        lay = {"stride": self.stride, "padding": self.padding}
+        return lay | {"dilation": self.dilation, "groups": self.groups}
 
 
 class Conv2d(_Convolution):
-    """x (N, H, W, i) -> (N, H', W', o); weight (kh, kw, i, o), bias (o,)."""
+    """x (N, H, W, i) -> (N, H', W', o); weight (kh, kw, i / groups, o), bias (o,)."""
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
-        y = conv2d(x, self.weight, stride=self.stride, padding=self.padding)
+        y = conv2d(x, self.weight, **self._lay())
         return y if self.bias is None else y + self.bias
 
 
 class ConvTranspose2d(_Convolution):
-    """x (N, H', W', i) -> (N, H, W, o), conv2d's gradient used forwards: H = (H' - 1)·s - 2p + kh.
+    """x (N, H', W', i) -> (N, H, W, o), conv2d's gradient used forwards:
 
-    weight (kh, kw, o, i): that of the Conv2d from o to i channels whose transpose it is.
+        H = (H' - 1)·stride - 2·padding + dilation·(kh - 1) + 1 + output_padding
+
+    output_padding, less than stride, says which of the image sizes of this H' is meant.
+    weight (kh, kw, o / groups, i): that of the Conv2d from o to i channels whose transpose it is.
     """
 
     transposed = True
 
+    def __init__(
+        self, i: int, o: int, kernel: Pair, *, rng: Rng, output_padding: Pair = 0, **lay: Any
+    ):
+        super().__init__(i, o, kernel, rng=rng, **lay)
+        self.output_padding = output_padding
+
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
-        shape = conv_transpose_shape(x.shape, self.weight.shape, self.stride, self.padding)
-        y = conv2d_input(x, self.weight, shape=shape, stride=self.stride, padding=self.padding)
+        kernel = spread_kernel(self.weight.shape, self.dilation)
+        w = (*kernel, self.weight.shape[2] * self.groups)
+        shape = conv_transpose_shape(x.shape, w, self.stride, self.padding, self.output_padding)
+        y = conv2d_input(x, self.weight, shape=shape, **self._lay())
         return y if self.bias is None else y + self.bias
 
 

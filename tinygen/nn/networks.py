@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from ..core import Tensor
 from .init import Init, Rng, fan_in_uniform
 from .layers import Linear
@@ -31,11 +33,16 @@ def dense(
     on the way in, or come out in it. activation: after each layer but the last; last: after that.
     init: of all weights, but the last layer's where init_last is given.
     norms: of the hidden layers, in their order, what makes a norm of n numbers, or None; it comes
-    between a layer and its activation.
+    between a layer and its activation. Raises ValueError for a shape in between, sizes < 1, or more
+    norms than hidden layers, TypeError for what is no size.
     """
-    counts = [math.prod(size) if isinstance(size, tuple) else size for size in sizes]
+    counts = _counts(sizes)
     layers: list[Any] = []
     hidden = len(counts) - 2
+    if len(norms) > hidden:
+        raise ValueError(
+            f"dense: wanted at most {hidden} norms, one a hidden layer, got {len(norms)}"
+        )
     if isinstance(sizes[0], tuple):
         layers.append(Reshape(counts[0]))
     for i, (m, n) in enumerate(pairwise(counts)):
@@ -51,3 +58,19 @@ def dense(
     if isinstance(sizes[-1], tuple):
         layers.append(Reshape(*sizes[-1]))
     return Sequential(*layers)
+
+
+def _counts(sizes: Sequence[Size]) -> list[int]:
+    """How many numbers a sample has at each size."""
+    if len(sizes) < 2:
+        raise ValueError(f"dense: wanted 2 or more sizes, got {len(sizes)}")
+    for size in sizes[1:-1]:
+        if isinstance(size, tuple):
+            raise ValueError(f"dense: wanted a shape only first or last, got {size} in between")
+    for size in sizes:
+        for n in size if isinstance(size, tuple) else (size,):
+            whole = isinstance(n, int | np.integer) and not isinstance(n, bool)
+            if not whole or n < 1:
+                error = ValueError if whole else TypeError
+                raise error(f"dense: wanted sizes >= 1 or shapes of them, got {size!r}")
+    return [math.prod(size) if isinstance(size, tuple) else size for size in sizes]

@@ -12,7 +12,7 @@ contraction  einsum tensordot
 conv         conv2d conv2d_input conv2d_weight
 normalise    batch_norm layer_norm
 pool         max_pool avg_pool
-resample     upsample2 avg_pool2
+resample     resize upsample2 avg_pool2
 
 Each op is a few lines: its forward on arrays and, under it, its gradient as a formula on Tensors.
 """
@@ -34,7 +34,7 @@ from .activation import (
 )
 from .along_axis import argsort, gather, scatter_add, sort
 from .contraction import einsum, tensordot
-from .conv import conv2d, conv2d_input, conv2d_weight
+from .conv_variants import conv2d, conv2d_input, conv2d_weight
 from .elementwise import (
     abs,
     add,
@@ -62,7 +62,7 @@ from .normalise import batch_norm, layer_norm
 from .padding import pad
 from .pool import avg_pool, max_pool
 from .reduce import log_softmax, logsumexp, max, mean, min, norm, prod, softmax, std, sum, var
-from .resample import avg_pool2, upsample2
+from .resample import avg_pool2, resize, upsample2
 from .scan import cumsum
 from .shape import (
     broadcast_to,
@@ -130,6 +130,7 @@ __all__ = [
     "prod",
     "relu",
     "reshape",
+    "resize",
     "scatter_add",
     "sigmoid",
     "sign",

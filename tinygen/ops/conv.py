@@ -10,7 +10,8 @@ transposes, and the three ops are each other's gradients to any order:
     conv2d_input(g, w, shape)    x from y and w: "transposed convolution", as generators use it
     conv2d_weight(x, g, shape)   w from x and y
 
-stride and padding are one number, or (height, width). H' = ⌊(H + 2p - kh) / s⌋ + 1.
+stride and padding are one number, or (height, width). H' = ⌊(H + 2p - kh) / s⌋ + 1. Dilation and
+groups: conv_variants.py.
 """
 
 from __future__ import annotations
@@ -127,25 +128,37 @@ conv2d_input.cuda(cuda.conv2d_input)
 
 
 conv2d.vjp(
-    x=lambda g, y, x, w, **how: conv2d_input(g, w, shape=x.shape, **how),
-    w=lambda g, y, x, w, **how: conv2d_weight(x, g, shape=w.shape, **how),
+    x=lambda g, y, x, w, **lay: conv2d_input(g, w, shape=x.shape, **lay),
+    w=lambda g, y, x, w, **lay: conv2d_weight(x, g, shape=w.shape, **lay),
 )
 # In these two, t is the cotangent of what the op returned (x's shape, w's shape).
 conv2d_input.vjp(
-    g=lambda t, y, g, w, shape, **how: conv2d(t, w, **how),
-    w=lambda t, y, g, w, shape, **how: conv2d_weight(t, g, shape=w.shape, **how),
+    g=lambda t, y, g, w, shape, **lay: conv2d(t, w, **lay),
+    w=lambda t, y, g, w, shape, **lay: conv2d_weight(t, g, shape=w.shape, **lay),
 )
 conv2d_weight.vjp(
-    x=lambda t, y, x, g, shape, **how: conv2d_input(g, t, shape=x.shape, **how),
-    g=lambda t, y, x, g, shape, **how: conv2d(x, t, **how),
+    x=lambda t, y, x, g, shape, **lay: conv2d_input(g, t, shape=x.shape, **lay),
+    g=lambda t, y, x, g, shape, **lay: conv2d(x, t, **lay),
 )
 
 
 def conv_transpose_shape(
-    x: tuple[int, ...], w: tuple[int, ...], stride: Pair, padding: Pair
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    stride: Pair,
+    padding: Pair,
+    output_padding: Pair = 0,
 ) -> tuple[Any, ...]:
-    """The smallest image shape whose convolution has x's shape: H = (H' - 1)·s - 2p + kh."""
-    h, v = ((x[i + 1] - 1) * pair(stride)[i] - 2 * pair(padding)[i] + w[i] for i in (0, 1))
+    """The image shape whose convolution has x's shape: H = (H' - 1)·s - 2p + kh + output_padding.
+
+    Images of s sizes have a convolution of this shape; output_padding, less than s, says which.
+    """
+    rest, s = pair(output_padding), pair(stride)
+    if any(not 0 <= rest[i] < s[i] for i in (0, 1)):
+        raise ValueError(
+            f"ConvTranspose2d: wanted 0 <= output_padding < stride {stride}, got {output_padding}"
+        )
+    h, v = ((x[i + 1] - 1) * s[i] - 2 * pair(padding)[i] + w[i] + rest[i] for i in (0, 1))
     if math.prod((max(h, 0), max(v, 0))) == 0:
         raise ValueError(f"padding {padding} leaves nothing of an image {x} with kernel {w[:2]}")
     return (x[0], h, v, w[2])

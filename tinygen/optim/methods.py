@@ -8,7 +8,8 @@ from typing import Any
 from ..core import Tensor
 from ..cpu import optim as cpu
 from ..device import Array, xp
-from .optimizer import Optimizer
+from .optimizer import Optimizer, fraction
+from .schedules import Schedule
 
 
 class SGD(Optimizer):
@@ -16,8 +17,8 @@ class SGD(Optimizer):
 
     slots = ("u",)
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.0):
-        self.momentum = _fraction("SGD", "momentum", momentum)
+    def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule, momentum: float = 0.0):
+        self.momentum = fraction("SGD", "momentum", momentum)
         super().__init__(params, lr=lr)
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
@@ -36,9 +37,14 @@ class RMSProp(Optimizer):
     slots = ("v",)
 
     def __init__(
-        self, params: Iterable[Tensor], *, lr: float, decay: float = 0.99, eps: float = 1e-8
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float | Schedule,
+        decay: float = 0.99,
+        eps: float = 1e-8,
     ):
-        self.decay, self.eps = _fraction("RMSProp", "decay", decay), eps
+        self.decay, self.eps = fraction("RMSProp", "decay", decay), eps
         super().__init__(params, lr=lr)
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
@@ -56,7 +62,7 @@ class Adagrad(Optimizer):
 
     slots = ("s",)
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float, eps: float = 1e-10):
+    def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule, eps: float = 1e-10):
         self.eps = eps
         super().__init__(params, lr=lr)
 
@@ -81,12 +87,12 @@ class Adam(Optimizer):
         self,
         params: Iterable[Tensor],
         *,
-        lr: float = 1e-3,
+        lr: float | Schedule = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ):
         name = type(self).__name__
-        self.betas = (_fraction(name, "beta1", betas[0]), _fraction(name, "beta2", betas[1]))
+        self.betas = (fraction(name, "beta1", betas[0]), fraction(name, "beta2", betas[1]))
         self.eps = eps
         super().__init__(params, lr=lr)
 
@@ -122,7 +128,7 @@ class AdamW(Adam):
         self,
         params: Iterable[Tensor],
         *,
-        lr: float = 1e-3,
+        lr: float | Schedule = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 1e-2,
@@ -138,9 +144,3 @@ class AdamW(Adam):
 
     def _keep(self) -> float:
         return 1 - self.lr * self.weight_decay
-
-
-def _fraction(op: str, name: str, value: Any) -> float:
-    if not 0 <= value < 1:
-        raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
-    return float(value)

@@ -10,8 +10,11 @@ from ..core import Tensor
 from ..cpu.threads import run
 from ..cuda.optim import Together
 from ..device import Array, DeviceError, device_of, to_device, xp
+from .schedules import Schedule, constant
 
-BLOCK = 131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
+STEP_ENTRIES = (
+    131_072  # entries: smaller ones stay in the cache, but two threads hand over too often
+)
 
 
 class Optimizer:
@@ -19,7 +22,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()
 
-    def __init__(self, params: Iterable[Tensor], *, lr: float):
+    def __init__(self, params: Iterable[Tensor], *, lr: float | Schedule):
         self.params = list(params)
         if not self.params:
             raise ValueError(f"{type(self).__name__}: wanted at least one parameter, got none")
@@ -35,12 +38,28 @@ class Optimizer:
                     f"{type(self).__name__}: wanted parameters of one {kind}, "
                     f"got {' and '.join(kinds)}"
                 )
-        if not lr >= 0:
-            raise ValueError(f"{type(self).__name__}: wanted lr >= 0, got {lr}")
-        self.lr, self.t = lr, 0  # t: steps taken
+        self.t, self.lr = 0, lr  # t: steps taken
         self._together: Together | None = None  # on a GPU
         first, size = self.params[0].data, sum(p.size for p in self.params)
         self.state = {name: xp(first).zeros(size, first.dtype) for name in self.slots}
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of step t, the one under way or the last one; at t = 0 of the first.
+
+        It can be set, to a number or a schedule. Raises ValueError for one that is not >= 0.
+        """
+        return float(self.schedule(max(self.t - 1, 0)))
+
+    @lr.setter
+    def lr(self, lr: float | Schedule) -> None:
+        self._check_lr(lr(self.t) if callable(lr) else lr)
+        self.schedule = lr if callable(lr) else constant(lr)
+
+    def _check_lr(self, lr: float) -> None:
+        if not lr >= 0:
+            name = type(self).__name__
+            raise ValueError(f"{name}: wanted lr >= 0, got {lr} for step {self.t + 1}")
 
     def update(self, p: Array, g: Array, *state: Array) -> None:
         """Writes the new p and state, all 1-d blocks of one length: the paper's formula."""
@@ -65,11 +84,13 @@ class Optimizer:
     def step(self, grads: Sequence[Tensor] | None = None) -> None:
         """One step along `grads`, one for each parameter (default: what `backward` left).
 
-        Raises ValueError if number, shapes or dtypes do not match, TypeError or DeviceError if
-        the parameters were cast or moved since this was made; nothing has moved then.
+        Raises ValueError if number, shapes or dtypes do not match or the schedule gives no lr >= 0,
+        TypeError or DeviceError if the parameters were cast or moved since this was made; nothing
+        has moved then.
         """
         gs: list[Tensor | None] = [p.grad for p in self.params] if grads is None else list(grads)
         self._check(gs)
+        self._check_lr(self.schedule(self.t))
         self.t += 1
         arrays = [g.data for g in gs if g is not None]
         if self.params[0].device == "cuda":
@@ -86,8 +107,8 @@ class Optimizer:
             for block in self._blocks(grads, lo, hi):
                 self.update_cpu(*block)
 
-        if size >= 2 * BLOCK:
-            run(work, size, least=BLOCK)
+        if size >= 2 * STEP_ENTRIES:
+            run(work, size, least=STEP_ENTRIES)
         else:
             work(0, size)
 
@@ -99,8 +120,8 @@ class Optimizer:
             end = start + p.size
             if start < last and end > first:
                 p, g = p.data.reshape(-1), xp(g).ascontiguousarray(g).reshape(-1)
-                for lo in range(max(start, first), min(end, last), BLOCK):
-                    hi = min(lo + BLOCK, end, last)
+                for lo in range(max(start, first), min(end, last), STEP_ENTRIES):
+                    hi = min(lo + STEP_ENTRIES, end, last)
                     part = slice(lo - start, hi - start)
                     yield [p[part], g[part], *(s[lo:hi] for s in self.state.values())]
             start = end
@@ -156,3 +177,10 @@ class Optimizer:
         for name, mine in self.state.items():
             mine[...] = to_device(state[name], device_of(mine))
         self.t = int(state["t"])
+
+
+def fraction(op: str, name: str, value: float) -> float:
+    """value, which has to be in [0, 1). op and name: what an error calls it."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{op}: wanted 0 <= {name} < 1, got {value}")
+    return float(value)

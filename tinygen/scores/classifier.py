@@ -29,10 +29,10 @@ def network(shape: tuple[int, ...], classes: int, rng: Rng) -> Module:
     h, w, c = shape
     if h % 4 or w % 4:
         raise UsageError(f"classifier: wanted a height and width divisible by 4, got {h}×{w}")
-    how: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, "rng": rng, "init": he}
+    layout: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, "rng": rng, "init": he}
     size = h // 4 * (w // 4) * 32
     return Sequential(
-        *(Conv2d(c, 16, **how), relu, Conv2d(16, 32, **how), relu),
+        *(Conv2d(c, 16, **layout), relu, Conv2d(16, 32, **layout), relu),
         Reshape(size),
         *(Linear(size, 64, rng=rng), relu, Linear(64, classes, rng=rng)),
     )

@@ -102,10 +102,10 @@ def _add_option(p: Parser, name: str, configs: list[type[Config]]) -> None:
     if len({f.default for f in options}) > 1:
         usual = (f"{f.default} for {c.model()}" for f, c in zip(options, configs, strict=True))
         default, help = None, f"{help.partition(';')[0]}; {', '.join(usual)}"
-    how: dict[str, Any] = {"choices": values.choices} if values.choices else {}
+    more: dict[str, Any] = {"choices": values.choices} if values.choices else {}
     if first.metadata["several"]:
-        how["nargs"] = "+"
-    p.add_argument(flag, type=argument(values), default=default, help=help, **how)
+        more["nargs"] = "+"
+    p.add_argument(flag, type=argument(values), default=default, help=help, **more)
 
 
 def parse(
