@@ -95,7 +95,7 @@ def test_parts_cover_all_once(n, least, others):
 def test_no_thread_adds_many_numbers_one_after_the_other(n, inner, outer):
     """However many sums there are: rounding errors grow with what one thread adds."""
     rows = np.empty((1, inner), np.float32)
-    _, (tx, ty), tiles = reduce.columns(n, inner, tg.tensor(rows, device="cuda").data)
+    _, (_, ty), tiles = reduce.columns(n, inner, tg.tensor(rows, device="cuda").data)
     for threads, others, least in ((ty, outer * tiles, 4 * ty), (256, outer, 4096)):
         parts, chunk = reduce.split(n, least, others)
         assert (parts - 1) * chunk < n <= parts * chunk
@@ -226,11 +226,20 @@ def test_a_number_is_reduced_over_its_only_axis(name, axis):
             getattr(ops, name)(x, axis=wrong)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("axis", [None, (0, 1)], ids=str)
-def test_softmax_is_along_one_axis(axis):
+def test_softmax_is_along_one_axis(axis, device):
     for op in (ops.softmax, ops.log_softmax):
         with pytest.raises(ValueError, match="softmax: wanted one axis"):
-            op(tg.tensor(numbers((2, 3)), device="cuda"), axis=axis)
+            op(tg.tensor(numbers((2, 3)), device=device), axis=axis)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ["mean", "max", "logsumexp", "softmax", "log_softmax"])
+def test_there_must_be_numbers_along_the_axis(name, device):
+    for axis in (0, -2):
+        with pytest.raises(ValueError, match=f"{name}: wanted at least one number along axis"):
+            getattr(ops, name)(tg.tensor(np.ones((0, 3)), device=device), axis=axis)
 
 
 def test_sum_to_any_shape():
