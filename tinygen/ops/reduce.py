@@ -50,7 +50,9 @@ def _check_some(x: Array, *, axis: Axes, **_: Any) -> None:
 
 def _share(x: Any, axis: Axes) -> float:
     """1 / n."""
-    return 1.0 / math.prod(x.shape[i] for i in reduced_axes(axis, x.ndim, "mean"))
+    if axis is None:
+        return 1.0 / x.size
+    return 1.0 / math.prod([x.shape[i] for i in reduced_axes(axis, x.ndim, "mean")])
 
 
 @mean.cuda
