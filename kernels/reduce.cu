@@ -191,16 +191,24 @@ INLINE void softmax_rows(const REAL* __restrict__ x, REAL* __restrict__ y, int n
     normalised<LOG>(x + at, y + at, s, n, threadIdx.x, blockDim.x, 1);
 }
 
-// Softmax along the middle axis, one thread a column. Launch: any grid of 256-thread blocks.
+// Softmax along the middle axis, one thread a column. It adds 64 numbers, then 64 such sums, and so
+// on: rounding errors grow with how many are added one after the other. Launch: any grid of
+// 256-thread blocks.
 template <bool LOG>
 INLINE void softmax_columns(const REAL* __restrict__ x, REAL* __restrict__ y, int outer, int n,
                             int inner) {
     const int all = outer * inner;
     for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < all; i += gridDim.x * blockDim.x) {
         const int at = i / inner * n * inner + i % inner;
-        LogSumExp::State s = LogSumExp::start(x[at]);
+        const LogSumExp::State none = LogSumExp::start(x[at]);
+        LogSumExp::State few = none, some = none, s = none;  // of 64, of 64 · 64, of all
 #pragma unroll 4
-        for (int r = 0; r < n; ++r) s = LogSumExp::join(s, LogSumExp::of(x[at + r * inner]));
+        for (int r = 0; r < n; ++r) {
+            few = LogSumExp::join(few, LogSumExp::of(x[at + r * inner]));
+            if (r % 64 == 63) some = LogSumExp::join(some, few), few = none;
+            if (r % 4096 == 4095) s = LogSumExp::join(s, some), some = none;
+        }
+        s = LogSumExp::join(s, LogSumExp::join(some, few));
         normalised<LOG>(x + at, y + at, s, n, 0, 1, inner);
     }
 }

@@ -1,7 +1,13 @@
 """Floor 1: primitives, the functions on arrays that Tensors record.
 
+An op's forward is its definition: plain array code that computes on any device, which one reads,
+and which tests compare the rest with. On NumPy's arrays a tuned twin (`op.cpu`) runs in its place,
+on CuPy's a kernel of ours (`op.cuda`), where there is one, with the same signature. Which of the
+three it is, is chosen here and nowhere else, after `op.check` has looked at the arguments.
+
 A primitive's gradient rules (`op.vjp`) are formulas on Tensors, written with ops, so a gradient
-can be differentiated again, to any order. `fast` rules give the same on arrays, for speed.
+can be differentiated again, to any order. `fast` rules give the same on arrays, for speed: by
+`other_op.array`, which chooses as above, or by functions that both backends have (`device.twins`).
 """
 
 from __future__ import annotations
@@ -63,8 +69,7 @@ class Primitive:
         return f
 
     def cpu(self, forward: Callable[..., Array]) -> Callable[..., Array]:
-        """Sets what computes the same on NumPy arrays, faster; also as a decorator. The op's own
-        forward is then the definition that a reader reads and a test compares with."""
+        """Sets what computes the same on NumPy arrays, faster; also as a decorator."""
         self.tuned = forward
         return forward
 
@@ -228,7 +233,7 @@ class Primitive:
             value = value.item()
         if isinstance(value, (float, int)):
             return value
-        array = value if isinstance(value, np.ndarray) or on_device(value) else np.asarray(value)
+        array = value if isinstance(value, np.ndarray) or on_device(value) else np.array(value)
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{self.shown}: wanted real numbers, got {type(value).__name__}")
         return array.astype(dtype, copy=False)

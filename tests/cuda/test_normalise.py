@@ -144,5 +144,15 @@ def test_no_samples():
     assert y.shape == dx.shape == (0, 6)
     assert_array_equal(dgamma, np.zeros(6))
     assert_array_equal(dbeta, np.zeros(6))
-    with pytest.raises(ValueError, match="batch_norm: wanted at least one"):
-        tg.batch_norm(*(tg.tensor(a, device="cuda") for a in (x, gamma, beta)))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("shape", [(0, 6), (6, 0)])
+def test_no_statistics_of_no_numbers(shape, device):
+    for op in (tg.batch_norm, tg.layer_norm):
+        args = (tg.tensor(np.ones(s), device=device) for s in (shape, shape[1:], shape[1:]))
+        if op is tg.layer_norm and shape[1]:
+            assert op(*args).shape == shape  # no sample has no numbers
+        else:
+            with pytest.raises(ValueError, match=f"{op.name}: wanted at least one number"):
+                op(*args)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tinygen as tg
@@ -87,6 +89,42 @@ def test_a_long_sum_takes_many_blocks_and_two_launches():
 def test_parts_cover_all_once(n, least, others):
     parts, chunk = reduce.split(n, least, others)
     assert parts >= 1 and (parts - 1) * chunk < n <= parts * chunk
+
+
+@given(st.integers(1, 10**6), st.integers(1, 3000), st.integers(1, 3000))
+def test_no_thread_adds_many_numbers_one_after_the_other(n, inner, outer):
+    """However many sums there are: rounding errors grow with what one thread adds."""
+    rows = np.empty((1, inner), np.float32)
+    _, (_, ty), tiles = reduce.columns(n, inner, tg.tensor(rows, device="cuda").data)
+    for threads, others, least in ((ty, outer * tiles, 4 * ty), (256, outer, 4096)):
+        parts, chunk = reduce.split(n, least, others)
+        assert (parts - 1) * chunk < n <= parts * chunk
+        assert -(-chunk // threads) <= reduce.MOST * least // threads + 4
+
+
+@pytest.mark.parametrize("shape, axis", [((200_000, 4), 0), ((20_000, 31), 0), ((3, 40_000, 5), 1)])
+def test_sums_keep_their_digits_far_from_0(shape, axis):
+    x = 1e4 + numbers(shape)
+    on_device, exact = tg.tensor(x, device="cuda"), x.astype(float)
+    assert_allclose(ops.sum(on_device, axis=axis).numpy(), exact.sum(axis), rtol=5e-7)
+    assert_allclose(ops.mean(on_device, axis=axis).numpy(), exact.mean(axis), rtol=5e-7)
+    assert_allclose(ops.var(on_device, axis=axis).numpy(), exact.var(axis), rtol=2e-5)
+    assert_allclose(ops.norm(on_device, axis=axis).numpy(), np.linalg.norm(exact, axis=axis), 5e-7)
+    if axis == 0:
+        zeros = np.zeros((2, shape[1]), np.float32)
+        bias = tg.tensor(zeros[0], device="cuda", requires_grad=True)
+        (g,) = tg.grad(tg.tensor(zeros[:1], device="cuda") + on_device * 0.0 + bias, [bias], x)
+        assert_allclose(g.numpy(), exact.sum(0), rtol=5e-7)
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_softmax_over_many_adds_up_to_one(columns):
+    x = np.full((300_000, columns), np.log(0.1), np.float32)
+    x[0] = 0
+    on_device, each = tg.tensor(x, device="cuda"), 0.1 / (1 + 0.1 * 299_999)
+    assert_allclose(ops.softmax(on_device, axis=0).numpy()[1:], each, rtol=5e-6)
+    assert_allclose(ops.log_softmax(on_device, axis=0).numpy()[1:], np.log(each), rtol=5e-7)
+    assert_allclose(ops.logsumexp(on_device, axis=0).numpy(), -np.log(10 * each), rtol=5e-7)
 
 
 def test_an_array_that_is_not_aligned_is_read_one_by_one():
@@ -188,11 +226,20 @@ def test_a_number_is_reduced_over_its_only_axis(name, axis):
             getattr(ops, name)(x, axis=wrong)
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("axis", [None, (0, 1)], ids=str)
-def test_softmax_is_along_one_axis(axis):
+def test_softmax_is_along_one_axis(axis, device):
     for op in (ops.softmax, ops.log_softmax):
         with pytest.raises(ValueError, match="softmax: wanted one axis"):
-            op(tg.tensor(numbers((2, 3)), device="cuda"), axis=axis)
+            op(tg.tensor(numbers((2, 3)), device=device), axis=axis)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", ["mean", "max", "logsumexp", "softmax", "log_softmax"])
+def test_there_must_be_numbers_along_the_axis(name, device):
+    for axis in (0, -2):
+        with pytest.raises(ValueError, match=f"{name}: wanted at least one number along axis"):
+            getattr(ops, name)(tg.tensor(np.ones((0, 3)), device=device), axis=axis)
 
 
 def test_sum_to_any_shape():

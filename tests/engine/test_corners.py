@@ -354,6 +354,7 @@ def used_later():
     yield "a condition", table > 5, lambda x, m: tg.where(m, x * x, -x)
     yield "a factor", table + 1, lambda x, a: x * a
     yield "a factor to be cast", np.arange(12).reshape(4, 3), lambda x, a: x * a
+    yield "another library's factor", table + 1, lambda x, a: x * memoryview(a)
     yield "a matrix", table[:3].copy(), lambda x, a: x @ a
     yield "a mask of dropout", table > 5, lambda x, m: tg.dropout(x, m, p=0.5)
     yield "a part of a join", table.copy(), lambda x, a: tg.concatenate([x * x, a])

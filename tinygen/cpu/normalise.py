@@ -152,15 +152,15 @@ def layer_norm_grad(g: Array, x: Array, mean: Array, scale: Array, gamma: Array)
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, rows):
             h = dx.reshape(flat.shape)[part]
-            xhat, product = (scratch(name, h.shape, h.dtype) for name in ("norm a", "norm b"))
-            np.subtract(flat[part], mean[part, None], out=xhat)
-            xhat *= scale[part, None]
+            d, product = (scratch(name, h.shape, h.dtype) for name in ("norm a", "norm b"))
+            slope = scale[part, None]
+            np.subtract(flat[part], mean[part, None], out=d)  # x̂ / scale
             np.multiply(flat_g[part], gamma, out=h)
-            np.multiply(h, xhat, out=product)
-            xhat *= product.mean(axis=1, keepdims=True)
+            np.multiply(h, d, out=product)
+            d *= product.mean(axis=1, keepdims=True) * slope * slope
             h -= h.mean(axis=1, keepdims=True)
-            h -= xhat
-            h *= scale[part, None]
+            h -= d
+            h *= slope
 
     run(work, len(flat), least=rows)
     return dx

@@ -76,6 +76,8 @@ def batch_norm(
 @batch_norm.check
 def _check_batch(x: Array, gamma: Array, beta: Array, **_: Any) -> None:
     _check(x, gamma, beta, x.shape[-1:])
+    if not x.size:
+        raise ValueError("wanted at least one number along the last axis, and before it")
 
 
 def _batch_norm_by(backend: Any) -> Callable[..., Array]:
@@ -118,6 +120,8 @@ def layer_norm(
 @layer_norm.check
 def _check_layer(x: Array, gamma: Array, beta: Array, **_: Any) -> None:
     _check(x, gamma, beta, x.shape[x.ndim - gamma.ndim :] if gamma.ndim < x.ndim else x.shape[1:])
+    if not gamma.size:
+        raise ValueError("wanted at least one number in a sample")
 
 
 def _layer_norm_by(backend: Any) -> Callable[..., Array]:
@@ -168,40 +172,33 @@ _rules(batch_norm, _batch_axes)
 _rules(layer_norm, _layer_axes)
 
 
-def _batch_sums(g: Array, x: Array, saved: Any, shared: dict[str, Any]) -> tuple[Array, Array]:
-    """(Σ g, Σ g·x̂), once for the three gradients."""
+# The same on arrays, by functions of the backend. `saved` holds mean and scale; in `shared` the
+# first gradient leaves (Σ g, Σ g·x̂) for the others, so they are summed once.
+
+
+def _batch_sums(g: Array, x: Array, saved: Any, shared: dict[str, Any], **_: Any) -> Any:
     if not shared:
-        shared["sums"] = on(g).gradient_sums(g, x, saved["mean"], saved["scale"])
-    return shared["sums"]  # type: ignore[no-any-return]
-
-
-batch_norm.fast(
-    x=lambda g, y, x, gamma, beta, saved, shared, **_: on(g).batch_norm_grad(
-        g, x, saved["mean"], saved["scale"], gamma, _batch_sums(g, x, saved, shared)
-    ),
-    gamma=lambda g, y, x, gamma, beta, saved, shared, **_: _batch_sums(g, x, saved, shared)[1],
-    beta=lambda g, y, x, gamma, beta, saved, shared, **_: _batch_sums(g, x, saved, shared)[0],
-)
+        shared["sums"] = on(g).gradient_sums(g, x, **saved)
+    return shared["sums"]
 
 
 def _layer_sums(
-    g: Array, x: Array, gamma: Array, saved: Any, shared: dict[str, Any]
-) -> tuple[Array, Array]:
-    """(Σ g, Σ g·x̂) over the samples, once for the two gradients."""
+    g: Array, x: Array, gamma: Array, saved: Any, shared: dict[str, Any], **_: Any
+) -> Any:
     if not shared:
-        mean, scale = saved["mean"], saved["scale"]
-        shared["sums"] = on(g).layer_gradient_sums(g, x, mean, scale, gamma.shape)
-    return shared["sums"]  # type: ignore[no-any-return]
+        shared["sums"] = on(g).layer_gradient_sums(g, x, **saved, shape=gamma.shape)
+    return shared["sums"]
 
 
-layer_norm.fast(
-    x=lambda g, y, x, gamma, beta, saved, **_: on(g).layer_norm_grad(
-        g, x, saved["mean"], saved["scale"], gamma
+batch_norm.fast(
+    x=lambda g, y, x, gamma, beta, saved, **kept: on(g).batch_norm_grad(
+        g, x, **saved, gamma=gamma, sums=_batch_sums(g, x, saved, **kept)
     ),
-    gamma=lambda g, y, x, gamma, beta, saved, shared, **_: _layer_sums(g, x, gamma, saved, shared)[
-        1
-    ],
-    beta=lambda g, y, x, gamma, beta, saved, shared, **_: _layer_sums(g, x, gamma, saved, shared)[
-        0
-    ],
+    gamma=lambda g, y, x, gamma, beta, **kept: _batch_sums(g, x, **kept)[1],
+    beta=lambda g, y, x, gamma, beta, **kept: _batch_sums(g, x, **kept)[0],
+)
+layer_norm.fast(
+    x=lambda g, y, x, gamma, beta, saved, **_: on(g).layer_norm_grad(g, x, **saved, gamma=gamma),
+    gamma=lambda g, y, x, gamma, beta, **kept: _layer_sums(g, x, gamma, **kept)[1],
+    beta=lambda g, y, x, gamma, beta, **kept: _layer_sums(g, x, gamma, **kept)[0],
 )

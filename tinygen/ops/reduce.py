@@ -42,16 +42,17 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     return _share(x, axis) * sum.array(x, axis=axis, keepdims=keepdims)
 
 
+@mean.check
+def _check_some(x: Array, *, axis: Axes, **_: Any) -> None:
+    if not x.size and 0 in [x.shape[i] for i in reduced_axes(axis, x.ndim)]:
+        raise ValueError("wanted at least one number along axis")
+
+
 def _share(x: Any, axis: Axes) -> float:
     """1 / n."""
-    n = (
-        x.size
-        if axis is None
-        else math.prod(x.shape[i] for i in reduced_axes(axis, x.ndim, "mean"))
-    )
-    if n == 0:
-        raise ValueError("wanted at least one number along axis")
-    return 1.0 / n
+    if axis is None:
+        return 1.0 / x.size
+    return 1.0 / math.prod([x.shape[i] for i in reduced_axes(axis, x.ndim, "mean")])
 
 
 @mean.cuda
@@ -133,6 +134,7 @@ def _max_x(g: Tensor, y: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tenso
     return spread(g, x, axis, keepdims) * share
 
 
+max.check(_check_some)
 max.cuda(cuda.max)
 max.vjp(x=_max_x)
 
@@ -152,6 +154,7 @@ def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     return y if keepdims else xp(x).squeeze(y, axis=axis)
 
 
+logsumexp.check(_check_some)
 logsumexp.cuda(cuda.logsumexp)
 logsumexp.vjp(
     x=lambda g, y, x, axis, keepdims: (
@@ -167,6 +170,13 @@ def softmax(x: Array, *, axis: int = -1) -> Array:
     return e / sum.array(e, axis=axis, keepdims=True)
 
 
+@softmax.check
+def _check_one(x: Array, *, axis: Any) -> None:
+    if not isinstance(axis, int) and x.ndim and len(reduced_axes(axis, x.ndim)) != 1:
+        raise ValueError("wanted one axis")
+    _check_some(x, axis=axis)
+
+
 softmax.cuda(cuda.softmax)
 softmax.vjp(x=lambda g, y, x, axis: y * (g - sum(g * y, axis=axis, keepdims=True)))
 
@@ -178,6 +188,7 @@ def log_softmax(x: Array, *, axis: int = -1) -> Array:
     return shifted - xp(x).log(sum.array(xp(x).exp(shifted), axis=axis, keepdims=True))
 
 
+log_softmax.check(_check_one)
 log_softmax.cuda(cuda.log_softmax)
 log_softmax.vjp(x=lambda g, y, x, axis: g - exp(y) * sum(g, axis=axis, keepdims=True))
 
