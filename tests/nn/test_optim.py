@@ -176,6 +176,14 @@ def test_lbfgs_stops_after_its_iterations():
     assert values[0] > values[1] > values[2] > 0.1
 
 
+def test_graphs_recorded_before_a_search_are_stale():
+    x = tg.tensor(np.ones(2), dtype=float, requires_grad=True)
+    y = tg.sum(x**3)
+    optim.LBFGS([x], iterations=1).minimise(lambda: tg.sum(x**2))
+    with pytest.raises(RuntimeError, match="changed by"):
+        tg.grad(y, [x])
+
+
 def test_lbfgs_has_no_step():
     x = tg.tensor(1.0, requires_grad=True)
     with pytest.raises(TypeError, match=r"wanted minimise\(loss\), got step"):
