@@ -98,6 +98,17 @@ def test_state_round_trip(name):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
 
 
+def test_a_state_of_another_dtype_is_refused():
+    """Cast, it would go on with other bits than it had."""
+    opt = optim.Adam(parameters())
+    before = opt.state_dict()
+    state = {k: v.astype(np.float32) if v.ndim else v for k, v in before.items()}
+    with pytest.raises(ValueError, match=r"Adam: wanted state .*float64.*, got .*float32"):
+        opt.load_state_dict(state)
+    for key, array in opt.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])
+
+
 def test_parameters_keep_their_own_arrays():
     params = parameters()
     before = [p.data for p in params]
