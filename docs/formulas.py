@@ -41,7 +41,8 @@ def losses(module: ModuleType) -> list[Callable]:
     trained = [line(c) for c in own if inspect.isclass(c) and issubclass(c, Model)]
     end = min(trained, default=10**6)
     formulas = [f for f in own if inspect.isfunction(f) and line(f) < end]
-    return [f for f in formulas if "rng" not in inspect.signature(f).parameters]
+    public = [f for f in formulas if not f.__name__.startswith("_")]
+    return [f for f in public if "rng" not in inspect.signature(f).parameters]
 
 
 def in_file(thing, module: ModuleType) -> bool:

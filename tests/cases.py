@@ -61,7 +61,7 @@ def _values(shape: tuple[int, ...], seed: int, domain: str) -> np.ndarray:
 
 
 seeds = st.integers(0, 2**31)
-shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)
+shapes = st.lists(st.integers(0, 4), max_size=3).map(tuple)
 matrices = st.lists(st.integers(1, 4), min_size=2, max_size=3).map(tuple)
 
 
@@ -76,7 +76,7 @@ def unary(domain: str = "real", **params: st.SearchStrategy) -> st.SearchStrateg
 
 def binary(domain: str = "real", second: str | None = None) -> st.SearchStrategy[Call]:
     """Two arrays that broadcast against each other."""
-    pairs = mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)
+    pairs = mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=0)
     return st.builds(
         lambda p, seed: (
             [
@@ -93,7 +93,9 @@ def binary(domain: str = "real", second: str | None = None) -> st.SearchStrategy
 @st.composite
 def ties_apart(draw: st.DrawFn) -> Call:
     """Two broadcastable arrays of which no two entries are nearer than 0.1."""
-    a, b = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3)).input_shapes
+    a, b = draw(
+        mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=0)
+    ).input_shapes
     n, m = int(np.prod(a)), int(np.prod(b))
     values = _values((n + m,), draw(seeds), "distinct")
     return [values[:n].reshape(a), values[n:].reshape(b)], {}
@@ -136,7 +138,7 @@ def sorted_(draw: st.DrawFn) -> Call:
 
 @st.composite
 def selected(draw: st.DrawFn) -> Call:
-    pair = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3))
+    pair = draw(mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3, min_side=0))
     (a, b), seed = pair.input_shapes, draw(seeds)
     mask = np.random.default_rng(seed).random(pair.result_shape) < 0.5
     return [_values(a, seed, "real"), _values(b, seed + 1, "real")], {"mask": mask}
@@ -187,7 +189,9 @@ def permuted(draw: st.DrawFn) -> Call:
 
 @st.composite
 def broadcast(draw: st.DrawFn, down: bool = False) -> Call:
-    pair = draw(mutually_broadcastable_shapes(num_shapes=1, base_shape=draw(shapes), max_dims=3))
+    pair = draw(
+        mutually_broadcastable_shapes(num_shapes=1, base_shape=draw(shapes), max_dims=3, min_side=0)
+    )
     small, large = pair.input_shapes[0], pair.result_shape
     given, wanted = (large, small) if down else (small, large)
     return [_values(given, draw(seeds), "real")], {"shape": wanted}
@@ -317,7 +321,7 @@ def dense(draw: st.DrawFn) -> Call:
 def convolved(draw: st.DrawFn, given: str, variants: bool = False) -> Call:
     """Arguments of the conv op that is given two of x, w and y: any kernel, stride, padding, and
     of its variants any dilation and groups."""
-    n, c, o = (draw(st.integers(1, 2)) for _ in range(3))
+    n, c, o = (draw(st.integers(i, 2)) for i in (0, 1, 1))
     kernel, stride, padding, dilation, size = [], [], [], [], []
     for _ in range(2):
         dilation.append(draw(st.integers(1, 3)) if variants else 1)

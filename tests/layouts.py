@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import strategies as st
-from numpy.lib.stride_tricks import as_strided
+
+from tinygen.device import Array, xp
 
 ODD = (1, 3, 8, 1000, -8)  # bytes
 
 
-def laid_out(array: np.ndarray, layout: str, odd: int = 0) -> np.ndarray:
-    """The same values, laid out in another way.
+def laid_out(array: Array, layout: str, odd: int = 0) -> Array:
+    """The same values, laid out in another way, on the device where the array is.
 
     odd: unless 0, the stride of all axes of length 1 and 0, on which no entry's place depends.
     """
+    m = xp(array)
     if layout == "C" or not array.ndim:
         array = array.copy()
     elif layout == "F":
-        array = np.asfortranarray(array)
+        array = m.asfortranarray(array)
     elif layout == "gaps":
-        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype)
+        wide = m.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype)
         wide[..., ::2] = array
         array = wide[..., ::2]
     elif layout == "reversed":
-        array = np.ascontiguousarray(array[::-1])[::-1]
+        array = m.ascontiguousarray(array[::-1])[::-1]
     else:  # "channels first", as another library's images seen as ours
-        array = np.moveaxis(np.moveaxis(array, -1, 0).copy(), 0, -1)
+        array = m.moveaxis(m.moveaxis(array, -1, 0).copy(), 0, -1)
     if not odd:
         return array
     strides = [odd if n < 2 else s for n, s in zip(array.shape, array.strides, strict=True)]
-    return as_strided(array, array.shape, strides)
+    return m.lib.stride_tricks.as_strided(array, array.shape, strides)
 
 
 layouts = st.tuples(

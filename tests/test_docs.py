@@ -30,6 +30,9 @@ def test_every_model_is_registered_and_has_its_formulas():
         own = [c for c in vars(module).values() if inspect.isclass(c)]
         if any(c.__module__ == module.__name__ and issubclass(c, models.Model) for c in own):
             trained.add(module)
-    shared = {importlib.import_module(f"tinygen.models.{name}") for name in ("model", "players")}
+    shared = {
+        importlib.import_module(f"tinygen.models.{name}")
+        for name in ("model", "players", "conditional")
+    }
     assert trained - shared == set(models.MODELS.values())
     assert all(formulas().losses(module) for module in models.MODELS.values())

@@ -8,7 +8,7 @@ from tinygen.models import wgan
 from tinygen.weights import to_torch
 
 
-def torch_networks(torch, arch, *, critic):
+def torch_networks(torch, arch, *, critic, told=0, outputs=1):
     """(G, D) in float64. critic: the WGANs', whose D sees each image alone, else the GAN's."""
     L = torch.nn
     hidden, slope = (L.ReLU, 0.2) if critic else (L.Tanh, 0.01)  # of the fully connected ones
@@ -34,7 +34,7 @@ def torch_networks(torch, arch, *, critic):
         )
     else:
         G = L.Sequential(
-            *(L.Linear(100, 512, bias=False), L.BatchNorm1d(512), L.ReLU()),
+            *(L.Linear(100 + told, 512, bias=False), L.BatchNorm1d(512), L.ReLU()),
             *(L.Linear(512, 3136, bias=False), Images(), L.BatchNorm2d(64), L.ReLU()),
             *(L.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), L.BatchNorm2d(32), L.ReLU()),
             *(L.ConvTranspose2d(32, 1, 4, 2, 1), L.Tanh()),
@@ -43,7 +43,7 @@ def torch_networks(torch, arch, *, critic):
             *(L.Conv2d(1, 32, 4, 2, 1), L.LeakyReLU(0.2)),
             *(L.Conv2d(32, 64, 4, 2, 1, bias=False), norms[0], L.LeakyReLU(0.2)),
             *(Rows(), L.Linear(3136, 256, bias=False), norms[1], L.LeakyReLU(0.2)),
-            L.Linear(256, 1),
+            L.Linear(256, outputs),
         )
     return G.double(), D.double()
 

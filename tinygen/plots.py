@@ -90,6 +90,21 @@ def shares(history: Mapping[int, Sequence[float]], classes: Sequence[str]) -> Fi
     return figure
 
 
+def bars(names: Sequence[str], values: Mapping[str, Sequence[float]]) -> Figure:
+    """Bars for each of the names, side by side a panel for each of the values' titles."""
+    figure = Figure(figsize=(4.5 * len(values), 1 + 0.35 * len(names)), layout="constrained")
+    panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
+    for axes, (title, numbers), colour in zip(panels, values.items(), LINES, strict=False):
+        axes.barh(list(names), numbers, color=colour)
+        for i, number in enumerate(numbers):
+            axes.text(number, i, f" {number:.2f}", va="center")
+        axes.set_xlim(0, 1.15 * max([*numbers, 1e-9]))
+        axes.set_title(title)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].invert_yaxis()
+    return figure
+
+
 def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Figure:
     """Clouds of points (N, 2) side by side, each under its title, on the same axes."""
     figure = Figure(figsize=(5 * len(points), 5), layout="constrained")

@@ -15,12 +15,16 @@ pytestmark = pytest.mark.thorough
 
 REPOSITORY = Path(__file__).parents[2]
 STANDIN = Path(__file__).parent / "standin"
-EXAMPLES = {  # few images, so that the kernels may run on the host
-    "gan": ["gan_mnist.py", "--arch", "mlp"],
-    "vae": ["vae_mnist.py"],
-    "iwae": ["iwae_mnist.py", "--k", "1", "3", "--samples", "4", "--latent", "4"],
-    "aae": ["aae_mnist.py", "--labels"],
-    "wgan_gp": ["wgan_gp_mnist.py", "--n-critic", "2"],
+SMALL = {  # flags, so that the kernels may run on the host
+    "gan": ["--arch", "mlp"],
+    "iwae": ["--k", "1", "3", "--samples", "4", "--latent", "4"],
+    "aae": ["--labels"],
+    "wgan_gp": ["--n-critic", "2"],
+}
+EXAMPLES = {
+    name: [path.name, *SMALL.get(name, [])]
+    for path in sorted((REPOSITORY / "examples").glob("*_mnist.py"))
+    for name in [path.stem.removesuffix("_mnist")]
 }
 WHERE = ("step", "epoch", "seconds")
 

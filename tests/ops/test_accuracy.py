@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinygen as tg
+from tinygen.core import Tensor
 
 SHAPES = [  # shape, axes: leading ones, one in the middle, narrow and wide rows, a single column
     ((300_000, 4), 0),
@@ -33,9 +34,37 @@ def test_sums_keep_their_digits(shape, axis):
     np.testing.assert_allclose(tg.var(tg.tensor(x), axis=axis).numpy(), exact, rtol=2e-5)
 
 
+VIEWS = {  # of (300_000, 4), and the axes that are summed: as they lie in memory, any may be long
+    "transposed": (lambda x: x.T, 1),
+    "transposed, all": (lambda x: x.T, None),
+    "Fortran's order": (np.asfortranarray, 0),
+    "Fortran's order, transposed": (lambda x: np.asfortranarray(x.T), 1),
+    "reversed": (lambda x: x.T[::-1, ::-1], 1),
+    "every other column": (lambda x: x[:, ::2], 0),
+    "every other column, all": (lambda x: x[:, ::2], None),
+    "channels first": (lambda x: np.moveaxis(x.reshape(300, 1000, 4), -1, 0), (1, 2)),
+    "first and last of three": (lambda x: x.reshape(300, 1000, 4).transpose(1, 2, 0), (0, 2)),
+    "repeated": (lambda x: np.broadcast_to(x[:, :1], (300_000, 3)), 0),
+    "repeated, transposed": (lambda x: np.broadcast_to(x[:, :1], (300_000, 3)).T, 1),
+    "repeated, all": (lambda x: np.broadcast_to(x[:, :1], (300_000, 3)), None),
+}
+
+
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("name", VIEWS)
+def test_sums_of_views_keep_their_digits(name, keepdims):
+    view, axis = VIEWS[name]
+    x = view(numbers((300_000, 4)))
+    exact = x.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
+    y = tg.sum(Tensor(x), axis=axis, keepdims=keepdims)
+    assert y.shape == exact.shape
+    np.testing.assert_allclose(y.numpy(), exact, rtol=5e-7)
+
+
 def test_twenty_million_ones():
     x = tg.tensor(np.ones((20_000_000, 2)))
     np.testing.assert_array_equal(tg.sum(x, axis=0).numpy(), [2e7, 2e7])
+    np.testing.assert_array_equal(tg.sum(x.T, axis=1).numpy(), [2e7, 2e7])
 
 
 def test_a_bias_gathers_its_gradient_without_loss():

@@ -236,6 +236,58 @@ def test_sample_draws_from_a_run(run, tmp_path):
     assert again.read_bytes() != picture.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["cvae", "cgan"])  # acgan, cdcgan: the same code, more slowly
+def test_conditional_models_draw_what_is_asked_for(name, digits, tmp_path):
+    command = [sys.executable, str(REPOSITORY / "examples" / f"{name}_mnist.py")]
+    folder, picture = tmp_path / name, tmp_path / "x.png"
+    done = script(command, "--data", digits, "--epochs", 1, "--batch", 32, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    heard, last = done.stdout.strip().splitlines()
+    assert heard.startswith("label accuracy ") and "on 1000 samples" in heard
+    assert imread(last).shape[:2] == (2 * 302, 2 * 302)  # a row for each of ten classes
+    assert len(json.loads((folder / "labels.json").read_text())["by_class"]) == 10
+    for words, size in ((["7"], (6, 6)), (["3", "5", "8"], (3, 10)), (["all"], (10, 3))):
+        done = here(SAMPLE, folder, "--n", 30, "--label", *words, "-o", picture)
+        assert done.returncode == 0, done.stderr
+        high, wide = (2 * (30 * n + 2) for n in size)
+        assert imread(picture).shape[1] == wide and imread(picture).shape[0] <= high
+    for words, message in (
+        (["ten"], "--label: wanted numbers from 0 to 9 or all, got 'ten'"),
+        (["3", "10"], "got '10'"),
+        (["-1"], "--label"),
+    ):
+        one_line(here(SAMPLE, folder, "--label", *words, "-o", picture), message)
+
+
+def test_infogan_says_what_its_codes_mean(digits, tmp_path):
+    command = [sys.executable, str(REPOSITORY / "examples" / "infogan_mnist.py")]
+    folder, picture = tmp_path / "run", tmp_path / "x.png"
+    done = script(command, "--data", digits, "--epochs", 1, "--batch", 64, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert [line.split(":")[0] for line in lines[:10]] == [f"category {k}" for k in range(10)]
+    assert "of 10 categories give one digit" in lines[10] and "sd over epochs" in lines[11]
+    shares = np.array(json.loads((folder / "codes.json").read_text())["shares"]["1"])
+    assert shares.shape == (10, 10) and np.allclose(shares.sum(1), 1)
+    for i in (1, 2):
+        assert imread(folder / f"sweep_{i}.png").shape[:2] == (604, 604)
+    done = here(SAMPLE, folder, "--n", 9, "--code", "3", "0.5", "-1", "-o", picture)
+    assert done.returncode == 0 and imread(picture).shape[0] == 2 * (3 * 30 + 2), done.stderr
+    for words in (["10"], ["a"], ["1", "0", "0", "0"], ["1", "nan"]):
+        message = f"--code: wanted a category from 0 to 9 and up to two numbers, got {words[0]}"
+        one_line(here(SAMPLE, folder, "--code", *words, "-o", picture), message)
+
+
+def test_labels_where_there_are_none_are_one_line(run, tmp_path):
+    one_line(here(SAMPLE, run[0], "--label", "7"), "wanted a model that is told labels", "GAN")
+    one_line(here(SAMPLE, run[0], "--code", "7"), "--code: wanted an InfoGAN, this is a GAN")
+    np.savez(tmp_path / "plain.npz", images=np.zeros((100, 8, 8, 1), np.uint8))
+    cgan = [sys.executable, str(REPOSITORY / "examples" / "cgan_mnist.py")]
+    flags = ("--data", tmp_path / "plain.npz", "--out", tmp_path / "run")
+    one_line(here(cgan, *flags), "cgan: wanted images of two classes or more, got 1")
+    assert not (tmp_path / "run").exists()
+
+
 def test_resume_goes_on(run, digits, tmp_path):
     folder = tmp_path / "gan"
     flags = ("--data", digits, "--batch", 16, "--out", folder)

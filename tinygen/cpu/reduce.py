@@ -4,10 +4,12 @@ NumPy adds numbers that lie side by side in pairs, pairs of pairs and so on, so 
 errors grow with log n. Along other axes it adds one number after the other, and the errors grow
 with n: 20,000,000 ones in float32 make 16,777,216. Here such a sum is one of short parts, each by
 a product with ones (BLAS reads memory as fast as it goes), and the parts are summed likewise.
+What is along a view's last axis may lie far apart, so the order in memory counts, not that of axes.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -27,19 +29,33 @@ ALONE = 16_384  # numbers; with fewer, BLAS starts no threads that would have to
 
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Σ x over the axes."""
-    if x.ndim < 2 or x.size <= SHORT * x.shape[-1]:  # no sum but along the last axis is longer
-        return np.asarray(x.sum(axis=axis, keepdims=keepdims))
+    plain = x.flags.c_contiguous
+    if x.ndim < 2 or x.size <= SHORT * (x.shape[-1] if plain else 1):
+        return np.asarray(x.sum(axis=axis, keepdims=keepdims))  # no other sum than a row's is long
     reduced = reduced_axes(axis, x.ndim)
+    if math.prod([x.shape[i] for i in reduced]) <= SHORT:
+        return np.asarray(x.sum(axis=reduced, keepdims=keepdims))
+    if not plain:
+        return _sum_view(x, reduced, keepdims)
     steps = runs(x.shape, reduced)
     if all(n <= SHORT or inner == 1 for _, n, inner in steps):
         return np.asarray(x.sum(axis=reduced, keepdims=keepdims))
-    y = np.ascontiguousarray(x)
+    y = x
     for outer, n, inner in steps:
         y = y.reshape(outer, n, inner)
         y = y.sum(axis=1) if n <= SHORT or inner == 1 else _sum_middle(y)
     ones = (1 if i in reduced else n for i, n in enumerate(x.shape))
     kept = (n for i, n in enumerate(x.shape) if i not in reduced)
     return y.reshape(tuple(ones if keepdims else kept))
+
+
+def _sum_view(x: Array, reduced: tuple[int, ...], keepdims: bool) -> Array:
+    """The same with the axes in the order in which they lie in memory, so that few are copied."""
+    order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
+    axis = tuple([place for place, i in enumerate(order) if i in reduced])
+    y = sum(np.ascontiguousarray(x.transpose(order)), axis=axis, keepdims=True)
+    y = y.transpose(np.argsort(order))
+    return y if keepdims else y.squeeze(reduced)
 
 
 def _sum_middle(x: Array) -> Array:

@@ -7,10 +7,15 @@ wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
 iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
+cvae     Sohn et al. 2015: the VAE of a class
+cgan     Mirza & Osindero 2014: the GAN of a class
+cdcgan   the same of convolutional networks: labels that are ignored, and Miyato & Koyama's mend
+acgan    Odena et al. 2016: a discriminator that tells the class, too
+infogan  Chen et al. 2016: classes that nobody labelled, found by keeping information
 priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
 
-What they share: `model` (a step in two halves, what a checkpoint holds), `config` (options) and
-`players` (G, D and their noise).
+What they share: `model` (a step in two halves, what a checkpoint holds), `config` (options),
+`players` (G, D and their noise) and `conditional` (drawing the class that is asked for).
 
 To add one: its file, with a `Config` and a `build(config, setup, rng)`, and a place in MODELS,
 which examples, `tinygen sample`, docs/formulas.py and tests read.
@@ -22,12 +27,13 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, gan, iwae, vae, wgan, wgan_gp
+from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, vae, wgan, wgan_gp
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module for module in (gan, wgan, wgan_gp, vae, iwae, aae)
+    module.__name__.rpartition(".")[2]: module
+    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, cdcgan, acgan, infogan)
 }
 
 

@@ -33,12 +33,19 @@ NORMS: dict[str, Callable[..., Module]] = {
 
 
 def dcgan(
-    shape: tuple[int, ...], rng: Rng, *, width: int = 32, norm: str = "batch"
+    shape: tuple[int, ...],
+    rng: Rng,
+    *,
+    width: int = 32,
+    norm: str = "batch",
+    told: int = 0,
+    outputs: int = 1,
 ) -> tuple[Module, Module]:
-    """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, 1).
+    """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, outputs).
 
     width: channels at half resolution; a quarter has twice as many.
     norm: D's, "batch" as in the paper, or "layer" where an image must not see the others.
+    told: numbers that G takes behind those of z, a class or a code.
     """
     h, w, c = shape
     if h % 4 or w % 4:
@@ -48,7 +55,7 @@ def dcgan(
     conv: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, **dense}
     leaky = partial(leaky_relu, slope=0.2)
     G = Sequential(
-        *(Linear(LATENT, 512, bias=False, **dense), BatchNorm(512), relu),
+        *(Linear(LATENT + told, 512, bias=False, **dense), BatchNorm(512), relu),
         Linear(512, h * w * wide, bias=False, **dense),
         Reshape(h, w, wide),
         *(BatchNorm(wide), relu),
@@ -60,6 +67,6 @@ def dcgan(
         *(Conv2d(width, wide, bias=False, **conv), NORMS[norm](h, w, wide), leaky),
         Reshape(h * w * wide),
         *(Linear(h * w * wide, 256, bias=False, **dense), NORMS[norm](256), leaky),
-        Linear(256, 1, **dense),
+        Linear(256, outputs, **dense),
     )
     return G, D

@@ -34,12 +34,11 @@ from ..device import Array
 from ..nn import Module, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
-from ..optim import Adam
 from . import config
 from .config import COUNT, FRACTION, POSITIVE, one_of, option
 from .dcgan import dcgan
 from .model import Inputs, Setup
-from .players import LATENT, Players, fake, noise
+from .players import LATENT, Players, adams, fake, noise
 
 LOSSES = ("non-saturating", "saturating")
 
@@ -132,5 +131,5 @@ class GAN(Players):
 def build(config: Config, setup: Setup, rng: Rng) -> GAN:
     """A GAN ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
-    opt_G, opt_D = (Adam(n.parameters(), lr=config.lr, betas=(config.beta1, 0.999)) for n in (G, D))
+    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
     return GAN(G, D, opt_G, opt_D, config)

@@ -20,6 +20,7 @@ from ..nn import Module
 from ..nn.init import Rng
 from ..optim import EMA, Optimizer
 
+GRID = 64  # samples in the grid of an epoch
 Inputs = dict[str, Array]
 Part = Module | Optimizer | EMA  # of a model, with a state
 Panel = tuple[str, tuple[str, ...]]  # of the curves: the axis's label, names of numbers
@@ -72,6 +73,10 @@ class Model:
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in RANGE, (n, H, W, C)."""
         raise NotImplementedError
+
+    def grid(self, rng: Rng) -> tuple[np.ndarray[Any, Any], int | None]:
+        """The images of an epoch's grid, and its columns; None: as many as rows."""
+        return self.sample(GRID, rng), None
 
     def step(self, x: Array, rng: Rng, labels: Any = None) -> dict[str, Tensor]:
         """`draw`, then `update`."""

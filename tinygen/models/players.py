@@ -14,7 +14,7 @@ from ..core import Tensor, no_grad
 from ..nn import Module, in_chunks
 from ..nn.init import Rng
 from ..ops import concatenate
-from ..optim import Optimizer
+from ..optim import Adam, Optimizer
 from .model import Model
 
 LATENT = 100  # dimensions of z
@@ -34,6 +34,11 @@ def fake(G: Module, z: Tensor) -> Tensor:
 def given(x: Tensor, y: Tensor | None) -> Tensor:
     """What a network sees that is told y: [x, y], both (N, ...) flat; x itself without."""
     return x if y is None else concatenate([x, y], axis=1)
+
+
+def adams(*networks: Module, lr: float, beta1: float) -> tuple[Adam, ...]:
+    """An Adam for each network, with β₂ = 0.999."""
+    return tuple(Adam(n.parameters(), lr=lr, betas=(beta1, 0.999)) for n in networks)
 
 
 @dataclass

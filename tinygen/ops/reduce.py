@@ -129,7 +129,7 @@ def max(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
 
 def _max_x(g: Tensor, y: Tensor, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
     hit = (x.data == spread(y, x, axis, keepdims).data).astype(x.dtype)
-    share = hit / hit.sum(axis=reduced_axes(axis, x.ndim, "grad"), keepdims=True)
+    share = hit / sum.array(hit, axis=reduced_axes(axis, x.ndim, "grad"), keepdims=True)
     return spread(g, x, axis, keepdims) * share
 
 

@@ -14,11 +14,30 @@ import numpy as np
 from .. import plots
 from ..data import Dataset
 from ..errors import FileError
+from ..nn import Module
 from ..train import Run
 from ..weights import load, save, write_json
 from .classifier import judge, network, train_classifier
 
 COLLAPSED = 0.9  # of the samples in one class
+
+
+def run_classifier(run: Run, dataset: Dataset) -> Module:
+    """A classifier of the run's own images: classifier.safetensors, trained first if there is none.
+
+    Raises FileError if the file is not of these images.
+    """
+    path = run.folder / "classifier.safetensors"
+    if not path.exists():
+        net = train_classifier(dataset)
+        save(path, net.state_dict())
+        return net
+    net = network(dataset.images.shape[1:], len(dataset.classes), np.random.default_rng(0))
+    try:
+        net.load_state_dict(load(path))
+    except ValueError as error:
+        raise FileError(f"{path}: wanted the run's classifier: {error}") from None
+    return net
 
 
 class ClassHistogram:
@@ -31,17 +50,7 @@ class ClassHistogram:
 
     def __init__(self, run: Run, dataset: Dataset):
         self.run, self.classes = run, dataset.classes
-        trained = run.folder / "classifier.safetensors"
-        if trained.exists():
-            shape = dataset.images.shape[1:]
-            self.net = network(shape, len(self.classes), np.random.default_rng(0))
-            try:
-                self.net.load_state_dict(load(trained))
-            except ValueError as error:
-                raise FileError(f"{trained}: wanted the run's classifier: {error}") from None
-        else:
-            self.net = train_classifier(dataset)
-            save(trained, self.net.state_dict())
+        self.net = run_classifier(run, dataset)
         self.path = run.folder / "classes.json"
         self.shares: dict[int, list[float]] = _read(self.path)
 

@@ -26,8 +26,6 @@ from .loop import Step, fit
 from .options import Options, Parser, parse
 from .run import Run
 
-GRID = 64  # samples in the grid of an epoch
-
 
 @dataclass
 class Training:
@@ -76,7 +74,7 @@ class Training:
         Without images, of samples: always from the same noise.
         """
         if images is None:
-            images = self.model.sample(GRID, self.generator(1))
+            images, columns = self.model.grid(self.generator(1))
         self.save_grid(images, self.run.grid_path(epoch), columns=columns)
         plots.save(plots.curves(self.run.read_metrics(), self.model.panels), self.run.curves)
 
