@@ -81,13 +81,14 @@ def write_json(path: str | Path, value: Any) -> None:
 
 # PyTorch keeps dense weights (out, in) and convolutions OIHW. Of a transposed convolution
 # (kh, kw, out, in) it keeps (in, out, kh, kw): the same exchange of axes. A layer norm over images
-# has (C, H, W) there, (H, W, C) here. All else stays.
+# has (C, H, W) there, (H, W, C) here. All else stays: a table of embeddings is (n, d) in both, so
+# ours is not called weight.
 _AXES: dict[str, dict[int, Sequence[int]]] = {
     "weight": {2: (1, 0), 4: (3, 2, 0, 1)},
     "gamma": {3: (2, 0, 1)},
     "beta": {3: (2, 0, 1)},
 }
-_NAMES = {"gamma": "weight", "beta": "bias"}
+_NAMES = {"gamma": "weight", "beta": "bias", "table": "weight"}
 
 
 def _axes(name: str, ndim: int) -> Sequence[int]:

@@ -73,6 +73,9 @@ def test_zeros_and_what_is_not_finite():
         with np.errstate(invalid="ignore"):
             clipped, norm = optim.clip_by_norm([tg.tensor([bad, 1.0])], 1.0)
         assert not np.isfinite(norm.item()) and np.isnan(clipped[0].numpy()).any()
+    with np.errstate(over="ignore"):
+        clipped, norm = optim.clip_by_norm([tg.tensor([1e20, 1.0])], 1.0)
+    assert norm.item() == np.inf and not clipped[0].numpy().any()
 
 
 def test_clipping_is_recorded_where_its_gradients_are():

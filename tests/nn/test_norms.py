@@ -85,6 +85,10 @@ def test_pixel_norm_by_its_formula(shape):
 
 
 def test_pixel_norm_is_bounded_at_zero_and_differentiable():
+    tiny = 1e-4 * rng().standard_normal((5, 3))  # squares of about the paper's ε
+    wanted = tiny / np.sqrt((tiny**2).mean(-1, keepdims=True) + 1e-8)
+    y = nn.pixel_norm(tg.tensor(tiny, dtype=float)).numpy()
+    np.testing.assert_allclose(y, wanted, rtol=1e-12)
     assert not nn.pixel_norm(tg.tensor(np.zeros((2, 3)))).numpy().any()
     tg.gradcheck(nn.pixel_norm, [rng().standard_normal((2, 2, 3))], order=3)
 
@@ -199,6 +203,9 @@ def test_spectral_norms_names_and_what_it_refuses():
         layer(tg.tensor(np.ones((1, 4, 4, 2))))
     with pytest.raises(TypeError, match="wanted a Linear or Conv2d, got a BatchNorm"):
         nn.SpectralNorm(nn.BatchNorm(3), rng=rng())
+    zeros = nn.Linear(3, 2, rng=rng(), init=lambda shape, *_: np.zeros(shape, np.float32))
+    with pytest.raises(ValueError, match=r"weights that are not all 0, got \(3, 2\) zeros"):
+        nn.SpectralNorm(zeros, rng=rng())
     wide = nn.SpectralNorm(nn.Linear(2, 3, rng=rng()).astype(float), rng=rng())
     assert {t.dtype for _, t in wide._named()} == {np.dtype(float)}
 

@@ -98,6 +98,17 @@ def test_state_round_trip(name):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
 
 
+def test_a_state_of_another_dtype_is_refused():
+    """Cast, it would go on with other bits than it had."""
+    opt = optim.Adam(parameters())
+    before = opt.state_dict()
+    state = {k: v.astype(np.float32) if v.ndim else v for k, v in before.items()}
+    with pytest.raises(ValueError, match=r"Adam: wanted state .*float64.*, got .*float32"):
+        opt.load_state_dict(state)
+    for key, array in opt.state_dict().items():
+        np.testing.assert_array_equal(array, before[key])
+
+
 def test_parameters_keep_their_own_arrays():
     params = parameters()
     before = [p.data for p in params]
@@ -174,6 +185,14 @@ def test_lbfgs_stops_after_its_iterations():
         optim.LBFGS([x], iterations=2).minimise(rosenbrock)
         values.append(rosenbrock().item())
     assert values[0] > values[1] > values[2] > 0.1
+
+
+def test_graphs_recorded_before_a_search_are_stale():
+    x = tg.tensor(np.ones(2), dtype=float, requires_grad=True)
+    y = tg.sum(x**3)
+    optim.LBFGS([x], iterations=1).minimise(lambda: tg.sum(x**2))
+    with pytest.raises(RuntimeError, match="changed by"):
+        tg.grad(y, [x])
 
 
 def test_lbfgs_has_no_step():

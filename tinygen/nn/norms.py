@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core import Tensor, no_grad, tensor
 from ..device import Array
-from ..ops import matmul, maximum, mean, norm, reshape
+from ..ops import matmul, mean, norm, reshape
 from .init import Rng
 from .layers import Conv2d, Linear
 from .module import Module, Train, in_training
@@ -70,6 +70,7 @@ class SpectralNorm(Module):
     train="frozen", False  u and v stay; None raises
 
     u and v, buffers, begin at random, then make 15 iterations (as PyTorch's do).
+    Raises ValueError for weights that are all 0, as σ is then.
     """
 
     def __init__(self, layer: Linear | Conv2d, *, rng: Rng):
@@ -78,6 +79,10 @@ class SpectralNorm(Module):
                 f"SpectralNorm: wanted a Linear or Conv2d, got a {type(layer).__name__}"
             )
         self.layer = layer
+        if not layer.weight.data.any():
+            raise ValueError(
+                f"SpectralNorm: wanted weights that are not all 0, got {layer.weight.shape} zeros"
+            )
         like: dict[str, Any] = {"dtype": layer.weight.dtype, "device": layer.weight.device}
         self.u = tensor(rng.standard_normal(layer.weight.shape[-1]), **like)
         self.v = tensor(np.zeros(layer.weight.size // len(self.u)), **like)
@@ -108,5 +113,5 @@ class SpectralNorm(Module):
 
 
 def _unit(x: Tensor) -> Tensor:
-    """x / ‖x‖, and 0 for 0."""
-    return x / maximum(norm(x), 1e-12)
+    """x / ‖x‖."""
+    return x / norm(x)

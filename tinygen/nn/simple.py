@@ -29,25 +29,25 @@ class Reshape(Module):
 
 
 class Embedding(Module):
-    """Integers (...) in [0, n) -> their rows of the table: (..., d); weight (n, d).
+    """Integers (...) in [0, n) -> their rows of the table: (..., d); table (n, d).
 
     init: sees a fan_in of 1, as one row makes each output; N(0, 1) unless given, as PyTorch's.
     Raises TypeError for anything but integers, IndexError for those of no row.
     """
 
     def __init__(self, n: int, d: int, *, rng: Rng, init: Init = STANDARD):
-        self.weight = tensor(init((n, d), 1, d, rng), requires_grad=True)
+        self.table = tensor(init((n, d), 1, d, rng), requires_grad=True)
 
     def __call__(self, x: Any, *, train: Train = None) -> Tensor:
         x = x if isinstance(x, Tensor) or on_device(x) else np.asarray(x)
         if isinstance(x, Tensor) or x.dtype.kind not in "iu":
             raise TypeError(f"Embedding: wanted an array of integers, got {_named(x)}")
-        n, (low, high) = len(self.weight), (x.min().item(), x.max().item()) if x.size else (0, 0)
+        n, (low, high) = len(self.table), (x.min().item(), x.max().item()) if x.size else (0, 0)
         if low < 0 or high >= n:
             raise IndexError(
                 f"Embedding: wanted integers in [0, {n}), got {low} to {high} in {x.shape}"
             )
-        return take(self.weight, to_device(x, self.weight.device), axis=0)
+        return take(self.table, to_device(x, self.table.device), axis=0)
 
 
 def _named(x: Any) -> str:

@@ -18,7 +18,8 @@ def clip_by_norm(grads: Sequence[Tensor], limit: float) -> tuple[tuple[Tensor, .
 
     g ← g · limit / max(‖g‖, limit), ‖g‖² = Σ of all squares in all Tensors (Pascanu et al. 2012,
     algorithm 1). Below the limit g keeps its bits. The norm, of shape (), is inf or NaN if an
-    entry is (clipped ones are then NaN somewhere); on a GPU nothing waits for it.
+    entry is (clipped ones are then NaN somewhere), and inf if the squares are too large for the
+    dtype (clipped ones are then 0; float32: entries of 10¹⁹). On a GPU nothing waits for it.
     """
     _check("clip_by_norm", grads, limit)
     norm = sqrt(reduce(add, [sum(g * g) for g in grads]))

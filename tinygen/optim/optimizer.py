@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -169,14 +169,19 @@ class Optimizer:
         return {**{k: v.copy() for k, v in self.state.items()}, "t": np.asarray(self.t, np.int64)}
 
     def load_state_dict(self, state: dict[str, Array]) -> None:
-        """The inverse of state_dict. Raises ValueError if names or sizes differ."""
-        wanted = {k: v.shape for k, v in self.state.items()} | {"t": ()}
-        got = {k: v.shape for k, v in state.items()}
+        """The inverse of state_dict. Raises ValueError if names, sizes or dtypes differ."""
+        wanted = _described(self.state) | {"t": "() int64"}
+        got = _described(state)
         if wanted != got:
             raise ValueError(f"{type(self).__name__}: wanted state {wanted}, got {got}")
         for name, mine in self.state.items():
             mine[...] = to_device(state[name], device_of(mine))
         self.t = int(state["t"])
+
+
+def _described(state: Mapping[str, Array]) -> dict[str, str]:
+    """Name -> shape and dtype."""
+    return {name: f"{tuple(array.shape)} {array.dtype}" for name, array in state.items()}
 
 
 def fraction(op: str, name: str, value: float) -> float:
