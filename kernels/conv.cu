@@ -7,12 +7,12 @@
 //   conv2d_weight  w[a, b, c, o] = Σ_nij x[n, i·sh + a - ph, j·sw + b - pw, c] · g[n, i, j, o]
 //
 // conv2d_naive is the first of them as it is written here: read it to know what the others compute.
-// Those are products of matrices: conv_kernels.cuh says how, and how they are launched, conv_tile.cuh
+// Those are products of matrices: conv.cuh says how, and how they are launched, conv_tile.cuh
 // how a block multiplies, conv_gather.cuh what. In this file they are exact in REAL; per step of 16
 // depths a thread does 256·R multiply-adds for 16·(R + 1) reads of 16 bytes from shared memory.
 
 #include "common.cuh"
-#include "conv_kernels.cuh"
+#include "conv.cuh"
 
 // The definition, for readers and as a reference of the tests: no op launches it. One thread for
 // each of the N·high·wide·O outputs, o fastest; every number is read from device memory.

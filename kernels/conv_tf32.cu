@@ -9,7 +9,7 @@
 #define REAL float
 
 #include "common.cuh"
-#include "conv_kernels.cuh"
+#include "conv.cuh"
 #include "mma.cuh"
 
 // The arithmetic of this file.

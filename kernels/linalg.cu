@@ -12,7 +12,7 @@
 // to fill the GPU, and k was cut. Launch: grid-stride. Bound by memory: parts + 1 numbers an entry.
 
 #include "common.cuh"
-#include "linalg_kernels.cuh"
+#include "linalg.cuh"
 
 // A thread's EDGE x EDGE entries of a tile, in groups of 4 x 4 that lie 64 apart, so that the
 // threads of a warp read neighbouring fours of the panels.

@@ -11,7 +11,7 @@
 
 #include "common.cuh"
 #include "mma.cuh"
-#include "linalg_kernels.cuh"
+#include "linalg.cuh"
 
 struct Tf32 {
     template <int SIDE, int DEPTH>

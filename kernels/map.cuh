@@ -4,6 +4,8 @@
 // 1024 entries. Bound by memory: a unary kernel moves 2 numbers an entry (8 bytes of float), a
 // binary one 3 (12 bytes), in accesses of 16 bytes where all pointers allow them.
 
+#include "common.cuh"
+
 template <class F>
 __device__ __forceinline__ void map(const REAL* __restrict__ x, REAL* __restrict__ y, int n, F f) {
     const int first = blockIdx.x * blockDim.x + threadIdx.x, step = gridDim.x * blockDim.x;

@@ -56,3 +56,11 @@ def test_a_kernel_that_does_not_compile_points_to_the_doctor(cupy, x, monkeypatc
     wanted = r"kernels/elementwise.cu: neg does not compile here \(CuPy failed .*13\); .* doctor"
     with pytest.raises(tg.DeviceError, match=wanted):
         negate(x)
+
+
+@pytest.mark.parametrize("header", sorted(p.name for p in launch.folder().glob("*.cuh")))
+def test_a_header_reads_on_its_own(cupy, header):
+    """It includes what it needs, whatever stands before it."""
+    family = header.partition(".")[0].partition("_")[0]
+    options = launch.options(family, "float")
+    cupy.RawModule(code=launch.joined(header), options=options)

@@ -241,7 +241,7 @@ BUGS = {
         "(race|out-of-bounds)",
     ),
     "matmul: no barrier after filling a panel": Bug(
-        "tiles.cuh",
+        "linalg.cuh",
         "bs[0], round);\n    __syncthreads();",
         "bs[0], round);",
         lambda: tg.matmul(on_device(5, 7), on_device(7, 3)),
@@ -257,7 +257,7 @@ BUGS = {
         "out-of-bounds write",
     ),
     "matmul: depths past the last": Bug(
-        "tiles.cuh",
+        "linalg.cuh",
         "k < k1 ? f.sides - s : 0",
         "f.sides - s",
         lambda: tg.matmul(on_device(5, 7), on_device(7, 3)),

@@ -33,11 +33,15 @@ def folder() -> Path:
 
 def source(stem: str) -> str:
     """kernels/<stem>.cu with what it includes, as one text: CuPy's cache does not see headers."""
-    return _joined(f"{stem}.cu", set())
+    return joined(f"{stem}.cu")
 
 
-def _joined(name: str, seen: set[str]) -> str:
-    """A file's text, in which the first #include "…" of each header is that header's text."""
+def joined(name: str, seen: set[str] | None = None) -> str:
+    """A file's text, with each header's text where it is included first, and nowhere again.
+
+    seen: the headers that stand already where this text will go; grows by those put into it.
+    """
+    seen = set() if seen is None else seen
     lines = [f'#line 1 "{name}"']
     for i, line in enumerate((folder() / name).read_text(encoding="utf-8").splitlines()):
         header = re.fullmatch(r'#include "(.+)"', line)
@@ -45,7 +49,7 @@ def _joined(name: str, seen: set[str]) -> str:
             lines.append(line)
         elif header[1] not in seen:
             seen.add(header[1])
-            lines += [_joined(header[1], seen), f'#line {i + 2} "{name}"']
+            lines += [joined(header[1], seen), f'#line {i + 2} "{name}"']
     return "\n".join(lines) + "\n"
 
 
