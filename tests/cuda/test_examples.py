@@ -72,8 +72,9 @@ def test_an_epoch_has_the_cpus_losses(name, example, tmp_path):
         assert done.stdout.strip().splitlines()[-1] == str(last) and imread(last).size
     found, wanted = metrics(tmp_path / "cuda"), metrics(tmp_path / "cpu")
     assert found.keys() == wanted.keys()
-    for key, values in wanted.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-3, err_msg=key)
+    for key, values in wanted.items():  # a share of a batch jumps where two logits are nearly equal
+        jump = 1 / 64 if key.startswith("right") else 0
+        np.testing.assert_allclose(found[key], values, rtol=1e-3, atol=jump, err_msg=key)
     assert json.loads((tmp_path / "cuda" / "config.json").read_text())["device"] == "cuda"
 
 
