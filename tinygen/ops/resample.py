@@ -141,4 +141,4 @@ def resize(x: Tensor, size: Pair, *, mode: str = "nearest") -> Tensor:
     align_corners=False); beyond the outermost middles, the outermost pixels. Nothing is smoothed
     before pixels are left out.
     """
-    return resize_images(lift(x), size=pair(size), mode=mode)
+    return resize_images(lift(x), size=pair(size, "resize"), mode=mode)
