@@ -7,12 +7,17 @@ import operator
 Pair = int | tuple[int, int]  # of height and width
 
 
-def pair(value: Pair) -> tuple[int, int]:
-    """(height, width) from one number, which stands for both, or two."""
-    if isinstance(value, tuple | list):
-        height, width = value
-        return operator.index(height), operator.index(width)
-    return operator.index(value), operator.index(value)
+def pair(value: Pair, name: str = "") -> tuple[int, int]:
+    """(height, width) from one number, which stands for both, or two. Raises TypeError for numbers
+    that are not whole, ValueError for more or fewer than two; `name`, if given, begins the line."""
+    try:
+        if isinstance(value, tuple | list):
+            height, width = value
+            return operator.index(height), operator.index(width)
+        return operator.index(value), operator.index(value)
+    except (TypeError, ValueError) as error:
+        wanted = f"wanted one whole number or (height, width), not {value!r}"
+        raise type(error)(f"{name}: {wanted}" if name else wanted) from None
 
 
 def window_count(size: int, kernel: int, stride: int, padding: int) -> int:

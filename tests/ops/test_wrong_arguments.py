@@ -197,6 +197,38 @@ WRONG = {
         lambda: nn.Conv2d(4, 6, 3, groups=4, rng=rng),
         "Conv2d: wanted groups that divide 4 and 6 channels, got 4",
     ),
+    "max_pool of a kernel in three numbers": (
+        lambda: tg.max_pool(images, (2, 2, 2)),
+        "max_pool: wanted one whole number or (height, width), not (2, 2, 2)",
+    ),
+    "avg_pool of half a pixel": (
+        lambda: tg.avg_pool(images, 2, stride=0.5),
+        "avg_pool: wanted one whole number or (height, width), not 0.5",
+    ),
+    "resize to half a pixel": (
+        lambda: tg.resize(images, 2.5),
+        "resize: wanted one whole number or (height, width), not 2.5",
+    ),
+    "resize to three sizes": (
+        lambda: tg.resize(images, (1, 2, 3)),
+        "resize: wanted one whole number or (height, width), not (1, 2, 3)",
+    ),
+    "conv2d of dilation 1.5": (
+        lambda: tg.conv2d(images, weights, dilation=1.5),
+        "conv2d: wanted one whole number or (height, width), not 1.5",
+    ),
+    "conv2d_weight of dilation 1.5": (
+        lambda: tg.conv2d_weight(images, images, shape=(1, 1, 3, 3), dilation=1.5),
+        "conv2d_weight: wanted one whole number or (height, width), not 1.5",
+    ),
+    "conv2d in 1.5 groups": (
+        lambda: tg.conv2d(images, weights, groups=1.5),
+        "conv2d: wanted a whole number of groups, not 1.5",
+    ),
+    "a layer of no dilation": (
+        lambda: nn.Conv2d(3, 2, 3, dilation=0, rng=rng),
+        "Conv2d: wanted dilation >= 1, got 0",
+    ),
     "output padding as large as the stride": (
         lambda: nn.ConvTranspose2d(3, 2, 3, stride=2, output_padding=2, rng=rng)(images),
         "ConvTranspose2d: wanted 0 <= output_padding < stride 2, got 2",

@@ -9,7 +9,7 @@ import numpy as np
 from ..core import Tensor, tensor
 from ..ops import batch_norm, conv2d, conv2d_input, layer_norm, linear
 from ..ops.conv import conv_transpose_shape
-from ..ops.conv_variants import spread_kernel
+from ..ops.conv_variants import check_dilation, spread_kernel
 from ..ops.elementwise import sqrt
 from ..windows import Pair, pair
 from .init import Init, Rng, fan_in_uniform
@@ -56,6 +56,7 @@ class _Convolution(Module):
             raise ValueError(
                 f"{name}: wanted groups that divide {i} and {o} channels, got {groups}"
             )
+        check_dilation(type(self).__name__, dilation)
         (kh, kw), self.stride, self.padding = pair(kernel), stride, padding
         self.dilation, self.groups = dilation, groups
         shape = (kh, kw, o // groups, i) if self.transposed else (kh, kw, i // groups, o)

@@ -29,7 +29,7 @@ def conv2d(
     if dilation == groups == 1:
         return conv.conv2d(x, w, stride=stride, padding=padding)
     x, w = together((x, w))
-    _check("conv2d", x.shape, w.shape, groups)
+    _check("conv2d", x.shape, w.shape, dilation, groups)
     pairs = zip(split(x, groups, axis=3), split(_spread(w, dilation), groups, axis=3), strict=True)
     return concatenate([conv.conv2d(*two, stride=stride, padding=padding) for two in pairs], axis=3)
 
@@ -49,7 +49,7 @@ def conv2d_input(
     if dilation == groups == 1:
         return conv.conv2d_input(g, w, shape=shape, stride=stride, padding=padding)
     g, w = together((g, w))
-    _check("conv2d_input", shape, w.shape, groups)
+    _check("conv2d_input", shape, w.shape, dilation, groups)
     lay = {"shape": (*shape[:3], shape[3] // groups), "stride": stride, "padding": padding}
     pairs = zip(split(g, groups, axis=3), split(_spread(w, dilation), groups, axis=3), strict=True)
     return concatenate([conv.conv2d_input(*two, **lay) for two in pairs], axis=3)
@@ -70,7 +70,7 @@ def conv2d_weight(
     if dilation == groups == 1:
         return conv.conv2d_weight(x, g, shape=shape, stride=stride, padding=padding)
     x, g = together((x, g))
-    _check("conv2d_weight", x.shape, shape, groups)
+    _check("conv2d_weight", x.shape, shape, dilation, groups)
     each = (*spread_kernel(shape, dilation), shape[2], shape[3] // groups)
     lay = {"shape": each, "stride": stride, "padding": padding}
     pairs = zip(split(x, groups, axis=3), split(g, groups, axis=3), strict=True)
@@ -78,8 +78,12 @@ def conv2d_weight(
     return w[_places(dilation)]
 
 
-def _check(op: str, x: Shape, w: Shape, groups: int) -> None:
-    """Raises ValueError unless images and weights of these shapes can be cut into groups."""
+def _check(op: str, x: Shape, w: Shape, dilation: Pair, groups: int) -> None:
+    """Raises ValueError unless images and weights of these shapes can be cut into groups, and
+    their kernel spread."""
+    check_dilation(op, dilation)
+    if not hasattr(groups, "__index__"):
+        raise TypeError(f"{op}: wanted a whole number of groups, not {groups!r}")
     if len(x) != 4 or len(w) != 4:
         raise ValueError(
             f"{op}: wanted images (N, H, W, C) and weights (kh, kw, C / groups, O), not {x} and {w}"
@@ -91,10 +95,14 @@ def _check(op: str, x: Shape, w: Shape, groups: int) -> None:
         )
 
 
+def check_dilation(name: str, dilation: Pair) -> None:
+    """Raises ValueError, or TypeError, unless it is one whole number or two, 1 or more."""
+    if min(pair(dilation, name)) < 1:
+        raise ValueError(f"{name}: wanted dilation >= 1, got {dilation}")
+
+
 def spread_kernel(w: Shape, dilation: Pair) -> tuple[int, int]:
     """Height and width of a kernel with gaps: dilation · (k - 1) + 1."""
-    if min(pair(dilation)) < 1:
-        raise ValueError(f"conv2d: wanted dilation >= 1, got {dilation}")
     height, width = (d * (k - 1) + 1 for d, k in zip(pair(dilation), w, strict=False))
     return height, width
 

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from ..core import Tensor
+from ..cpu.resample import by_images
 from ..cuda import resample as cuda
 from ..device import Array
 from ..primitives import primitive
@@ -127,6 +128,17 @@ def _check_resize_input(g: Array, *, shape: tuple[int, ...], mode: str) -> None:
     _check_resize(g, size=shape[1:3], mode=mode)
 
 
+def _resized(x: Array, *, size: tuple[int, int], mode: str) -> Array:
+    shape = (len(x), *size, x.shape[3])
+    return by_images(lambda few: resize_images.forward(few, size=size, mode=mode), x, shape)
+
+
+def _resized_input(g: Array, *, shape: tuple[int, ...], mode: str) -> Array:
+    return by_images(lambda few: resize_input.forward(few, shape=shape, mode=mode), g, shape)
+
+
+resize_images.cpu(_resized)
+resize_input.cpu(_resized_input)
 resize_images.cuda(cuda.resize)
 resize_input.cuda(cuda.resize_input)
 resize_images.vjp(x=lambda g, y, x, size, mode: resize_input(g, shape=x.shape, mode=mode))
@@ -141,4 +153,4 @@ def resize(x: Tensor, size: Pair, *, mode: str = "nearest") -> Tensor:
     align_corners=False); beyond the outermost middles, the outermost pixels. Nothing is smoothed
     before pixels are left out.
     """
-    return resize_images(lift(x), size=pair(size), mode=mode)
+    return resize_images(lift(x), size=pair(size, "resize"), mode=mode)
