@@ -108,7 +108,7 @@ CONVOLUTIONS(Exact)
 KERNEL(conv2d_input_few)(const REAL* __restrict__ g, const REAL* __restrict__ w,
                          REAL* __restrict__ x, int pixels, int H, int W, int C, int kh, int kw,
                          int O, int high, int wide, int sh, int sw, int ph, int pw) {
-    const int pixel = blockIdx.x * 8 + threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int pixel = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (pixel >= pixels) return;
     const int n = pixel / W / H, i = pixel / W % H + ph, j = pixel % W + pw;
     REAL sum[FEW] = {};
@@ -138,16 +138,17 @@ KERNEL(conv2d_input_few)(const REAL* __restrict__ g, const REAL* __restrict__ w,
 // y[i] = Σ_p part[p, i] of n entries, always in the same order. Launch: 32 entries a block of 256
 // threads, whose 8 warps take every 8th part. Bound by memory: 4 · n · (parts + 1) bytes of float.
 KERNEL(add_parts)(const REAL* __restrict__ part, REAL* __restrict__ y, int n, int parts) {
-    __shared__ REAL sums[8][32];
+    constexpr int WARPS = THREADS / 32;
+    __shared__ REAL sums[WARPS][32];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, i = blockIdx.x * 32 + lane;
     REAL sum = 0;
     if (i < n)
 #pragma unroll 4
-        for (int p = warp; p < parts; p += 8) sum += part[p * n + i];
+        for (int p = warp; p < parts; p += WARPS) sum += part[p * n + i];
     sums[warp][lane] = sum;
     __syncthreads();
     if (warp > 0 || i >= n) return;
 #pragma unroll
-    for (int k = 1; k < 8; ++k) sum += sums[k][lane];
+    for (int k = 1; k < WARPS; ++k) sum += sums[k][lane];
     y[i] = sum;
 }

@@ -12,7 +12,8 @@
 // memory is hidden behind arithmetic.
 #include "common.cuh"
 
-constexpr int STEP = 16, LINES = TILE;  // TILE: tinygen/cuda/sizes.py
+constexpr int STEP = 16, LINES = TILE;
+static_assert(TILE == 64 && THREADS == 256, "a thread's place in a tile is made for these numbers");
 
 // Tiles lie as [depth][line], as the arithmetic reads them.
 template <class Math, int R>

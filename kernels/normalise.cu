@@ -66,7 +66,7 @@ INLINE Moments join(Moments a, Moments b) {
 // the first row keeps the digits of d where the mean is large. Reads an entry once.
 template <int K>
 INLINE void moments(In x, Out means, Out squares, int n, int C, int chunk) {
-    __shared__ Moments part[256][K];
+    __shared__ Moments part[THREADS][K];
     const Place<K> at(n, C, chunk);
     Moments s[K] = {};
     if (at.column < C) {
@@ -98,7 +98,7 @@ INLINE void moments(In x, Out means, Out squares, int n, int C, int chunk) {
 // 32 columns. Small: it reads 2 · parts · C numbers.
 KERNEL(join_moments)(In x, In means, In squares, Out mean, Out var, Out scale, int n, int C,
                      int parts, int chunk, REAL eps) {
-    __shared__ Moments part[256][1];
+    __shared__ Moments part[THREADS][1];
     const int c = blockIdx.x * blockDim.x + threadIdx.x;
     Moments s[1] = {};
     if (c < C)
@@ -145,7 +145,7 @@ INLINE Sums join(Sums a, Sums b) { return {a.g + b.g, a.gx + b.gx}; }
 template <int K, bool LAYER = false>
 INLINE void gradient_sums(In g, In x, In mean, In scale, Out sums, int n, int C, int parts,
                           int chunk) {
-    __shared__ Sums part[256][K];
+    __shared__ Sums part[THREADS][K];
     const Place<K> at(n, C, chunk);
     Sums s[K] = {};
     if (at.column < C) {
@@ -205,7 +205,7 @@ INLINE void batch_norm_grad(In g, In x, In mean, In scale, In gamma, In sum_g, I
     }
 }
 
-// Who works on a row: a warp (blocks of 256: eight rows), or a block of 256 or 1024 threads.
+// Who works on a row: a warp (blocks of 256: eight rows), or a block of THREADS or ROW threads.
 template <bool WARP>
 struct Team {
     int row, lane, lanes;
@@ -297,7 +297,7 @@ INLINE void layer_norm_grad(In g, In x, In mean, In scale, In gamma, Out dx, int
 #define COLUMNS(name, parameters, arguments)              \
     KERNEL(name##_1) parameters { name<1> arguments; }     \
     KERNEL(name##_4) parameters { name<4> arguments; }
-#define ROWS_KERNEL(name) extern "C" __global__ void __launch_bounds__(1024) tg_##name
+#define ROWS_KERNEL(name) extern "C" __global__ void __launch_bounds__(ROW) tg_##name
 #define ROWS(name, parameters, arguments)                                     \
     ROWS_KERNEL(name##_warp_1) parameters { name<true, 1> arguments; }         \
     ROWS_KERNEL(name##_warp_4) parameters { name<true, 4> arguments; }         \

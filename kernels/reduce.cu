@@ -109,7 +109,7 @@ INLINE void rows(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int pa
 template <class Op, int K>
 INLINE void columns(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int inner, int parts,
                     int chunk, REAL scale) {
-    __shared__ typename Op::State part[256][K];
+    __shared__ typename Op::State part[THREADS][K];
     const int tx = blockDim.x, ty = blockDim.y, tiles = (inner / K + tx - 1) / tx;
     const int column = (blockIdx.x % tiles * tx + threadIdx.x) * K, at = blockIdx.x / tiles;
     const int from = at % parts * chunk, to = min(from + chunk, n);

@@ -10,6 +10,7 @@ from references import to_tf32
 
 import tinygen as tg
 from tinygen.cuda import launch, linalg
+from tinygen.cuda.sizes import LARGE, PANEL, SMALL
 
 RNG = np.random.default_rng(0)
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
@@ -47,7 +48,7 @@ def ran():
     return set(tg.cuda.kernels_used(reset=True))
 
 
-@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("side", [SMALL, LARGE])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @few
 @given(n=some, m=some, k=some, turns=st.tuples(*[st.booleans()] * 2), off=st.booleans())
@@ -79,7 +80,7 @@ def test_parts_cover_k_once_and_are_enough(batch, n, m, k):
     side, chunk, parts = linalg._plan(batch, n, m, k)
     assert 1 <= parts <= linalg.MOST
     assert (parts - 1) * chunk < k <= parts * chunk
-    assert parts == 1 or (chunk % 16 == 0 and chunk >= linalg.LEAST and side == 64)
+    assert parts == 1 or (chunk % PANEL == 0 and chunk >= linalg.LEAST and side == SMALL)
     assert parts * linalg._tiles(side, batch, n, m) <= 2 * linalg.FILL or parts == 1
 
 
@@ -160,7 +161,6 @@ def test_bits_do_not_depend_on_the_tile(cupy, monkeypatch):
 
 
 MMA = """
-#define REAL float
 #include "common.cuh"
 #include "mma.cuh"
 extern "C" __global__ void __launch_bounds__(64) round_all(const float* x, float* y) {
@@ -188,7 +188,8 @@ def mma(cupy, tf32, tmp_path, monkeypatch):
         (tmp_path / name).write_text((launch.folder() / name).read_text())
     (tmp_path / "mma_test.cu").write_text(MMA)
     monkeypatch.setattr(launch, "folder", lambda: tmp_path)
-    return cupy.RawModule(code=launch.source("mma_test"), options=("-std=c++17",))
+    options = launch.options("mma_test", "float")
+    return cupy.RawModule(code=launch.source("mma_test"), options=options)
 
 
 def test_tf32_rounds_to_nearest_ties_away(cupy, mma):
@@ -212,7 +213,7 @@ def test_one_tile_is_numpys_product_of_rounded_factors(cupy, mma):
     assert np.abs(found.get() - (d + a.astype(float) @ b)).max() > 1e-5  # TF32, not fp32
 
 
-@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("side", [SMALL, LARGE])
 @few
 @given(n=some, m=some, k=st.integers(1, 40), turns=st.tuples(*[st.booleans()] * 2))
 def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n, m, k, turns):

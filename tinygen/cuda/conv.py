@@ -8,9 +8,8 @@ from ..device import Array, cupy
 from ..windows import Pair, pair, window_count
 from .arithmetic import uses_tf32
 from .launch import dense, empty, launch
-from .sizes import FEW, TILE
+from .sizes import FEW, THREADS, TILE, WARP, WIDE
 
-WIDE = 2  # times as many rows, where there are tiles enough even so
 ENOUGH = 264  # blocks that fill a GPU: two for each of an H100's 132 multiprocessors
 SHORTEST = 64  # part of the depth that is worth a block
 
@@ -35,9 +34,8 @@ def conv2d_input(
     geometry = (*shape, kh, kw, o, *size, *stride, *padding)
     if c <= FEW and g.size and w.size:
         x, pixels = empty(shape, g.dtype), n * h * wd
-        launch(
-            "conv/conv2d_input_few", -(-pixels // 8), dense(g), dense(w), x, pixels, *geometry[1:]
-        )
+        args = (dense(g), dense(w), x, pixels, *geometry[1:])
+        launch("conv/conv2d_input_few", -(-pixels // (THREADS // WARP)), *args)
         return x
     return _product(
         "conv2d_input", g, w, shape, (rows, c, depth), geometry, min(sh, h) * min(sw, wd)
@@ -82,5 +80,5 @@ def _product(
         return y
     part = empty((parts, *shape), a.dtype)
     launch(kernel, (tiles, parts), a, b, part, *geometry)
-    launch("conv/add_parts", -(-y.size // 32), part, y, y.size, parts)
+    launch("conv/add_parts", -(-y.size // WARP), part, y, y.size, parts)
     return y

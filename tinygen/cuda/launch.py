@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..device import Array, DeviceError, cupy
-from .sizes import SIZES
+from .sizes import SIZES, THREADS
 from .used import count
 
-THREADS = 256  # of a block, where a kernel's comment says nothing else
 MOST_BLOCKS = 65_535  # of a grid-stride loop
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 # The most entries of an array. Kernels count them in int; the last count of a loop is beyond the
@@ -55,8 +54,8 @@ def joined(name: str, seen: set[str] | None = None) -> str:
 
 def options(stem: str, real: str) -> tuple[str, ...]:
     """What kernels/<stem>.cu is compiled with; real: "float" or "double"."""
-    sizes = (f"-D{name}={size}" for name, size in SIZES.get(stem, {}).items())
-    return ("-std=c++17", f"-DREAL={real}", *sizes)
+    sizes = {"THREADS": THREADS, **SIZES.get(stem, {})}
+    return ("-std=c++17", f"-DREAL={real}", *(f"-D{name}={size}" for name, size in sizes.items()))
 
 
 @cache

@@ -10,6 +10,7 @@ from ..device import Array
 from .arithmetic import uses_tf32
 from .elementwise import collapsed
 from .launch import blocks, dense, empty, launch
+from .sizes import LARGE, PANEL, SMALL
 
 FILL = 132  # blocks that keep an H100 busy; on every GPU the same, so results are too
 LEAST = 64  # of k, that a block should sum
@@ -81,11 +82,11 @@ def _plan(batch: int, n: int, m: int, k: int) -> tuple[int, int, int]:
     Large tiles if enough of them fill the GPU and little of them lies outside y; else small ones,
     and k is cut if those are too few.
     """
-    large, small = (_tiles(side, batch, n, m) for side in (128, 64))
+    large, small = (_tiles(side, batch, n, m) for side in (LARGE, SMALL))
     if large >= FILL and 16 * large <= 5 * small:  # four times the area: at most 1.25 times in all
-        return 128, max(k, 1), 1
+        return LARGE, max(k, 1), 1
     parts = 1 if small >= FILL else min(2 * FILL // small, k // LEAST, MOST)
     if parts < 2:
-        return 64, max(k, 1), 1
-    chunk = -(-k // (16 * parts)) * 16  # whole panels
-    return 64, chunk, -(-k // chunk)
+        return SMALL, max(k, 1), 1
+    chunk = -(-k // (PANEL * parts)) * PANEL  # whole panels
+    return SMALL, chunk, -(-k // chunk)

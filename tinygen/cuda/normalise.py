@@ -10,8 +10,9 @@ from typing import Any
 
 from ..device import Array
 from . import reduce
-from .launch import THREADS, dense, empty, launch
+from .launch import dense, empty, launch
 from .reduce import SHORT, columns, split
+from .sizes import ROW, THREADS, WARP
 
 
 def _columns(name: str, x: Array, n: int, c: int, *like: Array) -> tuple[str, int, int, Any, int]:
@@ -30,7 +31,7 @@ def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
     launch(name, grid, x, means, squares, n, c, chunk, block=block)
     mean, var, scale = (empty((c,), x.dtype) for _ in range(3))
     args = (x, means, squares, mean, var, scale, n, c, parts, chunk, float(eps))
-    launch("normalise/join_moments", -(-c // 32), *args, block=(32, 8))
+    launch("normalise/join_moments", -(-c // WARP), *args, block=(WARP, THREADS // WARP))
     return mean, var, scale
 
 
@@ -84,8 +85,8 @@ def _rows(name: str, rows: int, n: int, *arrays: Array) -> tuple[str, int, int]:
     """
     width = 4 if n % 4 == 0 and all(a.data.ptr % 16 == 0 for a in arrays) else 1
     if n <= SHORT:
-        return f"normalise/{name}_warp_{width}", -(-32 * rows // THREADS), THREADS
-    return f"normalise/{name}_block_{width}", rows, THREADS if n <= 4 * SHORT else 1024
+        return f"normalise/{name}_warp_{width}", -(-WARP * rows // THREADS), THREADS
+    return f"normalise/{name}_block_{width}", rows, THREADS if n <= 4 * SHORT else ROW
 
 
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:

@@ -10,7 +10,8 @@ import math
 
 from ..axes import Axes, reduced_axes, runs
 from ..device import Array, cupy
-from .launch import THREADS, blocks, dense, empty, launch
+from .launch import blocks, dense, empty, launch
+from .sizes import THREADS, WARP
 
 FULL = 528  # blocks, four for each multiprocessor of an H100: a long sum is cut into so many parts
 MOST = 128  # times the least that a part has: what its threads add one after the other has an end
@@ -71,7 +72,7 @@ def _reduced(op: str, x: Array, axis: Axes, scale: float = 1.0) -> Array:
 def _pass(op: str, x: Array, outer: int, n: int, inner: int, scale: float) -> Array:
     """(outer, n, inner) -> (outer, inner): one launch, or two where n is cut into parts."""
     if inner == 1 and n <= SHORT:
-        y, lanes = empty((outer,), x.dtype), min(32, power_of_2(n))
+        y, lanes = empty((outer,), x.dtype), min(WARP, power_of_2(n))
         grid = -(-outer * lanes // THREADS)
         launch(f"reduce/{op}_short_rows", grid, x, y, outer, n, lanes, scale)
         return y
@@ -131,6 +132,6 @@ def _softmax(op: str, x: Array, axis: int) -> Array:
     elif n > SHORT:
         launch(f"reduce/{op}_rows", outer, x, y, n)
     else:
-        lanes = min(32, power_of_2(n))
+        lanes = min(WARP, power_of_2(n))
         launch(f"reduce/{op}_short_rows", -(-outer * lanes // THREADS), x, y, outer, n, lanes)
     return y

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from ..device import Array
-from .launch import THREADS, blocks, dense, empty, launch
+from .launch import blocks, dense, empty, launch
 from .reduce import split
+from .sizes import EACH, THREADS
 
-TILE = 4 * THREADS  # entries of a row that one block sums
+TILE = EACH * THREADS  # entries of a row that one block sums
 
 
 def running_sum(x: Array, *, axis: int, reverse: bool) -> Array:
