@@ -102,7 +102,16 @@ def test_no_thread_adds_many_numbers_one_after_the_other(n, inner, outer):
         assert -(-chunk // threads) <= reduce.MOST * least // threads + 4
 
 
-@pytest.mark.parametrize("shape, axis", [((200_000, 4), 0), ((20_000, 31), 0), ((3, 40_000, 5), 1)])
+FAR = [
+    ((60_000, 3), 0),
+    ((200_000, 2), 0),
+    ((200_000, 4), 0),
+    ((20_000, 31), 0),
+    ((3, 40_000, 5), 1),
+]
+
+
+@pytest.mark.parametrize("shape, axis", FAR, ids=str)
 def test_sums_keep_their_digits_far_from_0(shape, axis):
     x = 1e4 + numbers(shape)
     on_device, exact = tg.tensor(x, device="cuda"), x.astype(float)
