@@ -48,7 +48,7 @@ def test_what_ran_is_counted_by_name(x):
 
 
 def test_a_kernel_that_does_not_compile_points_to_the_doctor(cupy, x, monkeypatch):
-    def no_compiler(**how):
+    def no_compiler(**_):
         raise RuntimeError("CuPy failed to load libnvrtc.so.13\nmore lines")
 
     monkeypatch.setattr(cupy, "RawModule", no_compiler)

@@ -18,12 +18,12 @@ few = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 some = st.one_of(st.integers(1, 140), st.sampled_from([1, 2, 3, 4, 16, 63, 64, 65, 128, 129]))
 
 
-def same(found, a, b, bias=0.0, epsilon=None):
-    """found is a @ b + bias to within the rounding of sums: epsilon · (|a| @ |b| + |bias|)."""
+def same(result, a, b, bias=0.0, epsilon=None):
+    """result is a @ b + bias to within the rounding of sums: epsilon · (|a| @ |b| + |bias|)."""
     wanted = a.astype(float) @ b + bias
     scale = np.abs(a).astype(float) @ np.abs(b) + np.abs(bias)
-    assert found.shape == wanted.shape and found.dtype == a.dtype
-    assert np.all(np.abs(found.get() - wanted) <= (epsilon or EPSILON[a.dtype.type]) * scale)
+    assert result.shape == wanted.shape and result.dtype == a.dtype
+    assert np.all(np.abs(result.get() - wanted) <= (epsilon or EPSILON[a.dtype.type]) * scale)
 
 
 def factor(cupy, shape, dtype, turned=False, off=False):
@@ -143,13 +143,13 @@ def test_linear_is_one_launch(cupy, no_copies):
 
 def test_bits_do_not_depend_on_the_order_of_threads(cupy, gpu, monkeypatch):
     (_, x), (_, y) = (factor(cupy, s, np.float32) for s in ((70, 200), (200, 66)))
-    found = []
+    runs = []
     for order in range(3):
         if not gpu:
             monkeypatch.setattr(cupy, "order", order)
-        found.append(linalg.matmul(x, y).get().tobytes())
+        runs.append(linalg.matmul(x, y).get().tobytes())
     assert ran() == {"linalg/product_64", "linalg/sum_parts"}
-    assert found[0] == found[1] == found[2]
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_bits_do_not_depend_on_the_tile(cupy, monkeypatch):
@@ -206,11 +206,11 @@ def test_tf32_rounds_to_nearest_ties_away(cupy, mma):
 
 def test_one_tile_is_numpys_product_of_rounded_factors(cupy, mma):
     a, b, d = (RNG.standard_normal(s, np.float32) for s in ((16, 8), (8, 8), (16, 8)))
-    found = cupy.asarray(d)
-    mma.get_function("one_tile")((1,), (32,), (cupy.asarray(a), cupy.asarray(b), found))
+    result = cupy.asarray(d)
+    mma.get_function("one_tile")((1,), (32,), (cupy.asarray(a), cupy.asarray(b), result))
     wanted = d + to_tf32(a).astype(float) @ to_tf32(b)
-    np.testing.assert_allclose(found.get(), wanted, rtol=2e-6, atol=2e-6)
-    assert np.abs(found.get() - (d + a.astype(float) @ b)).max() > 1e-5  # TF32, not fp32
+    np.testing.assert_allclose(result.get(), wanted, rtol=2e-6, atol=2e-6)
+    assert np.abs(result.get() - (d + a.astype(float) @ b)).max() > 1e-5  # TF32, not fp32
 
 
 @pytest.mark.parametrize("side", [SMALL, LARGE])
@@ -221,9 +221,9 @@ def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n
     (a, x), (b, y) = (
         factor(cupy, s, np.float32, t) for s, t in zip(((n, k), (k, m)), turns, strict=True)
     )
-    found = linalg.matmul(x, y)
-    same(found, to_tf32(a), to_tf32(b), epsilon=4e-6)  # tensor cores round sums downwards
-    same(found, a, b, epsilon=1.1e-3)  # each factor to 2 ** -11
+    result = linalg.matmul(x, y)
+    same(result, to_tf32(a), to_tf32(b), epsilon=4e-6)  # tensor cores round sums downwards
+    same(result, a, b, epsilon=1.1e-3)  # each factor to 2 ** -11
     assert ran() == {f"linalg_tf32/product_{side}"}
 
 

@@ -21,15 +21,15 @@ def outcome(op, device, x, gamma, beta, g, dtype):
     """(y, dx, dgamma, dbeta) by the fast rules, as NumPy's."""
     xs = [tg.tensor(a, dtype=dtype, device=device, requires_grad=True) for a in (x, gamma, beta)]
     y = op(*xs, eps=EPS)
-    found = [y, *tg.grad(y, xs, tg.tensor(g, dtype=dtype, device=device))]
-    return [f.numpy() for f in found]
+    outputs = [y, *tg.grad(y, xs, tg.tensor(g, dtype=dtype, device=device))]
+    return [f.numpy() for f in outputs]
 
 
 def compare(op, dtype, rtol, given):
     """With the CPU in float64, on the numbers that float32 holds."""
-    found = outcome(op, "cuda", *given, dtype)
+    outputs = outcome(op, "cuda", *given, dtype)
     wanted = outcome(op, "cpu", *given, np.float64)
-    for f, w in zip(found, wanted, strict=True):
+    for f, w in zip(outputs, wanted, strict=True):
         assert f.dtype == dtype
         assert_allclose(f, w, 0, rtol * (1 + np.abs(w).max()))
 
