@@ -1,7 +1,7 @@
-// What every .cu file includes. REAL is float or double: each file is compiled for both. THREADS and
-// other numbers that Python shares are in tinygen/cuda/sizes.py. The same text is compiled for GPUs
-// by NVRTC, and for the host by the tests, which run it there; hence no <std> headers, and dynamic
-// shared memory by DYN_SHARED.
+// What every .cu file includes. REAL is float or double: each file is compiled for both. THREADS
+// and other numbers that Python shares are in tinygen/cuda/sizes.py. The same text is compiled for
+// GPUs by NVRTC, and for the host by the tests, which run it there; hence no <std> headers, and
+// dynamic shared memory by DYN_SHARED.
 #ifndef CUDA_ON_HOST
 #define DYN_SHARED(T, name)                                       \
     extern __shared__ __align__(16) unsigned char name##_bytes[]; \

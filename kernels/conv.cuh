@@ -1,7 +1,11 @@
-// The three convolutions as products, by whatever arithmetic: Math, see conv_tile.cuh.
+// The three convolutions as products of matrices, by whatever arithmetic: Math, see conv_tile.cuh.
 //
-// Each is one matrix product, whose left matrix (the windows, "im2col") is never written down: its
-// tiles are gathered from the image into shared memory ("implicit GEMM").
+// Row r and column s of such a product is Σ_k A[r, k]·B[k, s]; k is called the depth here. A has a
+// row for each window of the image ("im2col"), but is never written down: what a block needs of it
+// is gathered from the image into shared memory ("implicit GEMM"). A tap is one (a, b) of the
+// kernel.
+//
+// In each product rows, columns and depth count these indices of the formulas in conv.cu:
 //
 //                  rows            columns   depth
 //   conv2d         n, i, j         o         a, b, c     c runs fastest in both factors' memory

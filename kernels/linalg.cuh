@@ -1,5 +1,6 @@
 // Tiled matrix products, y (n, m) = a (n, k) · b (k, m): what linalg.cu and linalg_tf32.cu share.
-// The arithmetic is theirs: a struct Math whose product<SIDE, DEPTH>(…) makes one block's tile of y.
+// The arithmetic is theirs: a struct Math whose product<SIDE, DEPTH>(…) makes one block's tile of
+// y.
 //
 // y is cut into tiles of SIDE x SIDE, a block of 256 threads each. The block goes along k by DEPTH:
 // it copies a panel of a (SIDE rows) and one of b (SIDE columns) into shared memory, from where

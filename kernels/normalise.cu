@@ -1,12 +1,12 @@
-// Batch norm and layer norm, forward and gradients: tinygen/ops/normalise.py. x̂ = (x - mean) · scale,
-// scale = 1/√(var + ε), y = γ · x̂ + β.
+// Batch norm and layer norm, forward and gradients: tinygen/ops/normalise.py. x̂ = (x - mean) ·
+// scale, scale = 1/√(var + ε), y = γ · x̂ + β.
 //
 // Batch norm is over the rows of x (n, C): "columns" kernels. Neighbouring threads take
-// neighbouring columns, K of them each, and go down a part of the rows; those above each other join
-// their results. Launch: a block of (tx, ty), both powers of two, for each tile of K · tx columns
-// and each part of `chunk` rows, the tile fastest. Layer norm is along the rows of x (rows, n): a
-// warp or a block a row. All are bound by memory; a comment says how often an entry (4 bytes of
-// float) moves.
+// neighbouring columns, K of them each, and go down a part of the rows; those with the same columns
+// join their results. Launch: a block of (tx, ty), both powers of two, for each tile of K · tx
+// columns and each part of `chunk` rows, the tile fastest. Layer norm is along the rows of x (rows,
+// n): a warp or a block a row. All are bound by memory; a comment says how often an entry (4 bytes
+// of float) moves.
 
 #include "common.cuh"
 
@@ -36,8 +36,8 @@ struct Place {
     }
 };
 
-// Joins the states s[K] of the threads above each other into part[threadIdx.x], through `part`,
-// [ty][tx][K] of the block's. All call; the lowest may read.
+// Joins the states s[K] of the threads of one threadIdx.x into part[threadIdx.x]. part is the
+// block's, [ty][tx][K]. All threads call; those of threadIdx.y = 0 may read the result.
 template <int K, class State>
 INLINE void join_down(const State (&s)[K], State (*part)[K]) {
     const int tx = blockDim.x, mine = threadIdx.y * tx + threadIdx.x;
@@ -262,8 +262,8 @@ INLINE void layer_norm(In x, In gamma, In beta, Out y, Out mean, Out scale, int 
     }
 }
 
-// dx = scale · (h - mean(h) - x̂ · mean(h · x̂)) along each row, h = g · γ. Reads g and x twice, once
-// from the cache, and writes an entry.
+// dx = scale · (h - mean(h) - x̂ · mean(h · x̂)) along each row, h = g · γ. Reads g and x twice,
+// once from the cache, and writes an entry.
 template <bool WARP, int K>
 INLINE void layer_norm_grad(In g, In x, In mean, In scale, In gamma, Out dx, int rows, int n) {
     const Team<WARP> team;

@@ -9,8 +9,8 @@
 
 #include "common.cuh"
 
-// inner = 1: EACH entries a thread, so chunk = EACH · THREADS. Launch: one block for each part of each
-// row.
+// inner = 1: EACH entries a thread, so chunk = EACH · THREADS. Launch: one block for each part of
+// each row.
 KERNEL(running_sum_rows)(const REAL* __restrict__ x, REAL* __restrict__ y,
                          REAL* __restrict__ totals, int outer, int n, int inner, int parts,
                          int chunk, int reverse) {

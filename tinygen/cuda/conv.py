@@ -11,7 +11,7 @@ from .launch import dense, empty, launch
 from .sizes import FEW, THREADS, TILE, WARP, WIDE
 
 ENOUGH = 264  # blocks that fill a GPU: two for each of an H100's 132 multiprocessors
-SHORTEST = 64  # part of the depth that is worth a block
+SHORTEST = 64  # products that a block sums, or more
 
 
 def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
@@ -62,9 +62,12 @@ def _product(
     geometry: tuple[int, ...],
     phases: int = 1,
 ) -> Array:
-    """The kernel on a and b -> an array of a shape: products of (rows, depth) by (depth, columns).
+    """Launches a kernel on a and b, which makes an array of the given shape.
 
-    Many tiles are made wider, for fewer reads; the depth of few is split, for more blocks.
+    sizes: (rows, columns, depth) of the matrix product that it computes, `phases` times. A block
+    makes a tile of TILE columns and TILE rows. Where enough tiles fill the GPU even so, they get
+    WIDE times the rows, for fewer reads; where they are too few, each sum along the depth is cut
+    into parts for several blocks.
     """
     if not (a.size and b.size):
         return cupy().zeros(shape, a.dtype)

@@ -17,10 +17,10 @@ from ..device import Array, DeviceError, cupy
 from .sizes import SIZES, THREADS
 from .used import count
 
-MOST_BLOCKS = 65_535  # of a grid-stride loop
+MOST_BLOCKS = 65_535  # of a kernel whose threads loop until all entries are done
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-# The most entries of an array. Kernels count them in int; the last count of a loop is beyond the
-# array by up to the number of threads in the largest grid, which is below 2**25.
+# The most entries of an array. A kernel's loop counts them in int, by steps of the number of all
+# threads, which is below 2**25, and ends past the array: that last count must fit an int, too.
 LARGEST = 2**31 - 2**25
 
 
@@ -116,7 +116,7 @@ def _value(kernel: str, a: Any, dtype: Any) -> Any:
 
 
 def blocks(n: int, each: int = THREADS) -> int:
-    """How many blocks let each of n threads (or groups of `each` entries) do some of the work."""
+    """How many blocks to launch for n entries, `each` a block; at most MOST_BLOCKS, which loop."""
     return min(-(-n // each), MOST_BLOCKS)
 
 

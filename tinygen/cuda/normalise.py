@@ -16,7 +16,10 @@ from .sizes import ROW, THREADS, WARP
 
 
 def _columns(name: str, x: Array, n: int, c: int, *like: Array) -> tuple[str, int, int, Any, int]:
-    """Of a columns kernel on x (n, c) and arrays like it: name, parts, rows a part, block, grid."""
+    """How to launch a kernel down the columns of x (n, c) and of arrays `like` it.
+
+    Returns (the kernel's name, parts, rows of a part, threads of a block, blocks).
+    """
     width, tile, tiles = columns(n, c, x, *like)
     parts, chunk = split(n, 4 * tile[1], tiles)
     return f"normalise/{name}_{width}", parts, chunk, tile, parts * tiles
@@ -79,9 +82,10 @@ def batch_norm_grad(
 
 
 def _rows(name: str, rows: int, n: int, *arrays: Array) -> tuple[str, int, int]:
-    """Of a kernel that gives a row of n to a warp or a block: name, grid, threads of a block.
+    """How to launch a kernel that gives each row of n numbers to a warp or to a block.
 
-    By four numbers at once where all arrays allow reads of 16 bytes.
+    Returns (the kernel's name, blocks, threads of a block). Its threads take four numbers at once
+    where all arrays allow reads of 16 bytes.
     """
     width = 4 if n % 4 == 0 and all(a.data.ptr % 16 == 0 for a in arrays) else 1
     if n <= SHORT:

@@ -23,7 +23,7 @@ def _scan(x: Array, outer: int, n: int, inner: int, reverse: bool) -> Array:
     y = empty(x.shape, x.dtype)
     if not x.size:
         return y
-    chunk = TILE  # at most, as the errors of additions in a row grow with their number
+    chunk = TILE  # at most: rounding errors grow with how many are added one by one
     if inner > 1:
         chunk = min(chunk, split(n, 64, -(-outer * inner // 1024))[1])
     parts = -(-n // chunk)

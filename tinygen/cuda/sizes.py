@@ -6,8 +6,8 @@ others in the files of their stem.
 
 from __future__ import annotations
 
-THREADS = 256  # of a block, where a kernel's comment says nothing else
-WARP = 32  # threads that run together; the hardware's number, which kernels know
+THREADS = 256  # of a block, unless a kernel's comment says otherwise
+WARP = 32  # threads that run in step. The hardware's number: kernels just write 32
 
 TILE = 64  # rows and columns of a block's part of a convolution's product
 WIDE = 2  # times as many rows has the larger kind of tile
