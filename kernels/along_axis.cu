@@ -1,8 +1,8 @@
 // Entries picked and added along an axis: tinygen/ops/along_axis.py.
 //
 // All arrays are (outer, length, inner) in C order and differ in length only. Launch: any grid of
-// 256-thread blocks, a thread for an entry of y. Bound by memory, whose lines are read as the
-// indices will have it.
+// 256-thread blocks, a thread for an entry of y. Bound by memory: x is read in
+// whatever order the indices ask for.
 
 #include "common.cuh"
 

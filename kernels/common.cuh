@@ -1,13 +1,14 @@
-// What every .cu file includes. REAL is float or double: each file is compiled for both. The same text is
-// compiled for GPUs by NVRTC, and for the host by the tests, which run it there; hence no <std>
-// headers, and dynamic shared memory by DYN_SHARED.
+// What every .cu file includes. REAL is float or double: each file is compiled for both. THREADS
+// and other numbers that Python shares are in tinygen/cuda/sizes.py. The same text is compiled for
+// GPUs by NVRTC, and for the host by the tests, which run it there; hence no <std> headers, and
+// dynamic shared memory by DYN_SHARED.
 #ifndef CUDA_ON_HOST
 #define DYN_SHARED(T, name)                                       \
     extern __shared__ __align__(16) unsigned char name##_bytes[]; \
     T* name = reinterpret_cast<T*>(name##_bytes)
 #endif
 // What Python calls "add" is tg_add here, as C has a good many names of its own.
-#define KERNEL(name) extern "C" __global__ void __launch_bounds__(256) tg_##name
+#define KERNEL(name) extern "C" __global__ void __launch_bounds__(THREADS) tg_##name
 
 // Four numbers that are read and written at once: 16 bytes of float.
 struct __align__(16) Four {

@@ -7,9 +7,11 @@
 //   conv2d_weight  w[a, b, c, o] = Σ_nij x[n, i·sh + a - ph, j·sw + b - pw, c] · g[n, i, j, o]
 //
 // conv2d_naive is the first of them as it is written here: read it to know what the others compute.
-// Those are products of matrices: conv.cuh says how, and how they are launched, conv_tile.cuh
-// how a block multiplies, conv_gather.cuh what. In this file they are exact in REAL; per step of 16
-// depths a thread does 256·R multiply-adds for 16·(R + 1) reads of 16 bytes from shared memory.
+// The kernels that ops launch compute them as products of matrices. conv.cuh says which products,
+// and how they are launched; conv_tile.cuh, how a block of threads multiplies; conv_gather.cuh, how
+// its numbers come out of images and weights. This file adds the arithmetic: exact sums in REAL,
+// kept in registers. While a block sums 16 products for each entry of its tile, a thread does 256·R
+// multiply-adds and reads 16 bytes from shared memory 16·(R + 1) times.
 
 #include "common.cuh"
 #include "conv.cuh"
@@ -33,7 +35,7 @@ KERNEL(conv2d_naive)(const REAL* __restrict__ x, const REAL* __restrict__ w, REA
     y[at] = sum;
 }
 
-// The arithmetic of this file.
+// The arithmetic of this file; conv_tile.cuh says what its parts are for.
 template <int R>
 struct ExactSums;
 struct Exact {
@@ -76,8 +78,8 @@ struct ExactSums {
         });
     }
 
-    // Writes them into y: place(row) is where the row of this tile begins, or -1 outside of y;
-    // `columns` are left in y from this tile's first one on.
+    // Writes them into y. place(row) is the index in y at which that row of the tile begins, or -1
+    // if it lies outside of y; from the tile's first column on, y has `columns` more.
     template <class Place>
     __device__ __forceinline__ void store(REAL* __restrict__ y, int columns, bool fours,
                                           Place place) const {
@@ -102,17 +104,17 @@ CONVOLUTIONS(Exact)
 
 // conv2d_input for images of up to FEW channels (tinygen/cuda/sizes.py), as generators make them,
 // where tiles of 64 columns would be mostly empty: one warp a pixel (n, i, j), lanes along o, each
-// with a sum for every channel.
-// Launch: one warp for each of `pixels` = N·H·W, 8 a block. Bound by reading g from the caches, once
-// for each tap of a pixel's phase: at best by memory, 4 · (size of g + size of x) bytes of float.
+// with a sum for every channel. Launch: one warp for each of `pixels` = N·H·W, 8 a block. Bound by
+// reading g from the caches, once for each entry (a, b) of the kernel that read the pixel; at best
+// by memory, 4 · (size of g + size of x) bytes of float.
 KERNEL(conv2d_input_few)(const REAL* __restrict__ g, const REAL* __restrict__ w,
                          REAL* __restrict__ x, int pixels, int H, int W, int C, int kh, int kw,
                          int O, int high, int wide, int sh, int sw, int ph, int pw) {
-    const int pixel = blockIdx.x * 8 + threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int pixel = blockIdx.x * (THREADS / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
     if (pixel >= pixels) return;
     const int n = pixel / W / H, i = pixel / W % H + ph, j = pixel % W + pw;
     REAL sum[FEW] = {};
-    // Tap a read this pixel for output q where q·sh + a = i + ph; likewise b, for p, along the row.
+    // (a, b) of the kernel read this pixel for output (q, p): q·sh + a = i + ph, p·sw + b = j + pw.
     for (int a = i % sh, q = i / sh; a < kh; a += sh, --q) {
         if ((unsigned)q >= (unsigned)high) continue;
         for (int b = j % sw, p = j / sw; b < kw; b += sw, --p) {
@@ -138,16 +140,17 @@ KERNEL(conv2d_input_few)(const REAL* __restrict__ g, const REAL* __restrict__ w,
 // y[i] = Σ_p part[p, i] of n entries, always in the same order. Launch: 32 entries a block of 256
 // threads, whose 8 warps take every 8th part. Bound by memory: 4 · n · (parts + 1) bytes of float.
 KERNEL(add_parts)(const REAL* __restrict__ part, REAL* __restrict__ y, int n, int parts) {
-    __shared__ REAL sums[8][32];
+    constexpr int WARPS = THREADS / 32;
+    __shared__ REAL sums[WARPS][32];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, i = blockIdx.x * 32 + lane;
     REAL sum = 0;
     if (i < n)
 #pragma unroll 4
-        for (int p = warp; p < parts; p += 8) sum += part[p * n + i];
+        for (int p = warp; p < parts; p += WARPS) sum += part[p * n + i];
     sums[warp][lane] = sum;
     __syncthreads();
     if (warp > 0 || i >= n) return;
 #pragma unroll
-    for (int k = 1; k < 8; ++k) sum += sums[k][lane];
+    for (int k = 1; k < WARPS; ++k) sum += sums[k][lane];
     y[i] = sum;
 }

@@ -1,7 +1,11 @@
-// The three convolutions as products, by whatever arithmetic: Math, see conv_tile.cuh.
+// The three convolutions as products of matrices, by whatever arithmetic: Math, see conv_tile.cuh.
 //
-// Each is one matrix product, whose left matrix (the windows, "im2col") is never written down: its
-// tiles are gathered from the image into shared memory ("implicit GEMM").
+// Row r and column s of such a product is Σ_k A[r, k]·B[k, s]; k is called the depth here. A has a
+// row for each window of the image ("im2col"), but is never written down: what a block needs of it
+// is gathered from the image into shared memory ("implicit GEMM"). A tap is one (a, b) of the
+// kernel.
+//
+// In each product rows, columns and depth count these indices of the formulas in conv.cu:
 //
 //                  rows            columns   depth
 //   conv2d         n, i, j         o         a, b, c     c runs fastest in both factors' memory
@@ -9,7 +13,7 @@
 //   conv2d_weight  a, b, c         o         n, i, j
 //
 // Launch: 256 threads; grid.x: one block for each 64·R × 64 tile of y (columns fastest, so that
-// blocks that run together share rows in the L2 cache), R = 1 or 2 by the kernel's name; grid.y:
+// blocks that run together share rows in the L2 cache), R = 1 or WIDE by the kernel's name; grid.y:
 // parts of the depth ("split-K"), for products with too few tiles to fill the GPU. Part p writes
 // its sums to y + p · (size of y), and add_parts adds them in order, so results are the same in
 // every run. Bound by arithmetic: 2 · rows · columns · depth FLOPs (conv2d with few channels, by
@@ -120,13 +124,15 @@ __device__ __forceinline__ void conv2d_weight(const REAL* __restrict__ x,
 }
 
 // The kernels by name: CONVOLUTIONS(Math) makes all six of one arithmetic.
-#define CONVOLUTION(Math, name, R)                                                                \
+#define CONVOLUTION_OF(Math, name, R)                                                             \
     KERNEL(name##_##R)(const REAL* __restrict__ a, const REAL* __restrict__ b,                    \
                        REAL* __restrict__ y, int N, int H, int W, int C, int kh, int kw, int O,   \
                        int high, int wide, int sh, int sw, int ph, int pw) {                      \
         name<Math, R>(a, b, y, N, H, W, C, kh, kw, O, high, wide, sh, sw, ph, pw);                \
     }
-#define CONVOLUTIONS(Math)                                            \
-    CONVOLUTION(Math, conv2d, 1) CONVOLUTION(Math, conv2d, 2)         \
-    CONVOLUTION(Math, conv2d_input, 1) CONVOLUTION(Math, conv2d_input, 2) \
-    CONVOLUTION(Math, conv2d_weight, 1) CONVOLUTION(Math, conv2d_weight, 2)
+// WIDE becomes a number on the way, as in the kernels' names.
+#define CONVOLUTION(Math, name, R) CONVOLUTION_OF(Math, name, R)
+#define CONVOLUTIONS(Math)                                                   \
+    CONVOLUTION(Math, conv2d, 1) CONVOLUTION(Math, conv2d, WIDE)             \
+    CONVOLUTION(Math, conv2d_input, 1) CONVOLUTION(Math, conv2d_input, WIDE) \
+    CONVOLUTION(Math, conv2d_weight, 1) CONVOLUTION(Math, conv2d_weight, WIDE)

@@ -1,6 +1,8 @@
-// What the three convolutions multiply: gathered from images and weights as tiles are filled. Each
-// thread keeps the places of its lines, so a step costs it one bounds check for 16 bytes.
-// `fours`: the entries come in aligned groups of four, since the number of channels is so divisible.
+// The matrices that the three convolutions multiply, as conv_tile.cuh wants them: fetch(last) takes
+// this thread's numbers of the next step out of an image or weights, put(tile) writes them into
+// shared memory. Line and depth are explained there. Each thread keeps where its lines begin, so
+// that in a step it checks once for each 16 bytes whether they lie inside the image. `fours`:
+// numbers may be read four at once, as their count is divisible and their place aligned.
 
 #include "conv_tile.cuh"
 
@@ -67,8 +69,8 @@ struct Windows {
     }
 };
 
-// The same windows with the parts changed: line -> (a, b, c), depth -> a pixel of the output, which
-// stands for the window at (i·sh - ph, j·sw - pw). Memory runs along the lines.
+// The same windows, line and depth exchanged: line -> (a, b, c), depth -> a pixel (n, i, j) of the
+// output, whose window begins at (i·sh - ph, j·sw - pw). Memory runs along the lines.
 template <int R>
 struct Pixels {
     const Images image;
@@ -152,8 +154,8 @@ struct Matrix {
     }
 };
 
-// Some taps of the weights, seen from the output: line -> c, depth -> (a, b, o):
-// w[first + a·sh, first + b·sw, c, o]. Memory runs along the depth.
+// The weights of every sh-th, sw-th tap from a first one on, for conv2d_input: line -> c, depth ->
+// (a, b, o): w[first + a·sh, first + b·sw, c, o]. Memory runs along the depth.
 struct Taps {
     const REAL* __restrict__ at;  // w at the first tap and this line's c
     const int outputs, taps, down, right;  // down, right: from tap to tap, in entries

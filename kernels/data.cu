@@ -10,6 +10,7 @@
 // y[i] = table[images[chosen[i]]], all entries of it: images (all, size), y (count, size).
 KERNEL(batch)(const unsigned char* __restrict__ images, const int* __restrict__ chosen,
               const REAL* __restrict__ table, REAL* __restrict__ y, int count, int size) {
+    static_assert(THREADS == 256, "a thread fetches one entry of the table");
     __shared__ REAL value[256];  // a warp asks for 32 different entries at once
     value[threadIdx.x] = table[threadIdx.x];
     __syncthreads();

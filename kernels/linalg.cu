@@ -18,9 +18,9 @@
 // threads of a warp read neighbouring fours of the panels.
 struct Exact {
     template <int SIDE, int DEPTH>
-    static __device__ __forceinline__ void product(const Factor& a, const Factor& b, const Place& at,
-                                            const REAL* __restrict__ bias, bool has_bias,
-                                            REAL* __restrict__ out) {
+    static __device__ __forceinline__ void product(const Factor& a, const Factor& b,
+                                                   const Place& at, const REAL* __restrict__ bias,
+                                                   bool has_bias, REAL* __restrict__ out) {
         constexpr int PAD = 4, GROUPS = SIDE / 64, EDGE = 4 * GROUPS;
         const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * 4;
         REAL sum[EDGE][EDGE] = {};
@@ -36,7 +36,8 @@ struct Exact {
 #pragma unroll
                 for (int i = 0; i < EDGE; ++i)
 #pragma unroll
-                    for (int j = 0; j < EDGE; ++j) sum[i][j] += x[i / 4].v[i % 4] * w[j / 4].v[j % 4];
+                    for (int j = 0; j < EDGE; ++j)
+                        sum[i][j] += x[i / 4].v[i % 4] * w[j / 4].v[j % 4];
             }
         };
         auto exact = [](REAL v) { return v; };

@@ -1,5 +1,6 @@
 // Tiled matrix products, y (n, m) = a (n, k) · b (k, m): what linalg.cu and linalg_tf32.cu share.
-// The arithmetic is theirs: a struct Math whose product<SIDE, DEPTH>(…) makes one block's tile of y.
+// The arithmetic is theirs: a struct Math whose product<SIDE, DEPTH>(…) makes one block's tile of
+// y.
 //
 // y is cut into tiles of SIDE x SIDE, a block of 256 threads each. The block goes along k by DEPTH:
 // it copies a panel of a (SIDE rows) and one of b (SIDE columns) into shared memory, from where
@@ -33,7 +34,7 @@ __device__ __forceinline__ Four read_four(const REAL* __restrict__ p, int left, 
 // the step of 1. PAD more entries a row keep a warp's accesses in different banks.
 template <int SIDE, int DEPTH, int PAD>
 struct Panel {
-    static constexpr int FOURS = SIDE * DEPTH / 4 / 256;
+    static constexpr int FOURS = SIDE * DEPTH / 4 / THREADS;
     Four v[FOURS];
 
     // Where four t lies in the panel. Along s a warp reads a row. Along k two threads read a sector
@@ -51,7 +52,7 @@ struct Panel {
     __device__ __forceinline__ void fetch(const Factor& f, int s0, int k0, int k1) {
 #pragma unroll
         for (int i = 0; i < FOURS; ++i) {
-            const int t = threadIdx.x + 256 * i;
+            const int t = threadIdx.x + THREADS * i;
             int s, k;
             if (f.side_step == 1) {
                 s = s0 + along_s(t, k), k += k0;
@@ -68,7 +69,7 @@ struct Panel {
     __device__ __forceinline__ void put(const Factor& f, REAL (*panel)[SIDE + PAD], R round) {
 #pragma unroll
         for (int i = 0; i < FOURS; ++i) {
-            const int t = threadIdx.x + 256 * i;
+            const int t = threadIdx.x + THREADS * i;
             int s, k;
 #pragma unroll
             for (int j = 0; j < 4; ++j) v[i].v[j] = round(v[i].v[j]);
@@ -140,8 +141,8 @@ constexpr int RESIDENT = 8 / sizeof(REAL);
 
 // `bias` (m,) is added if has_bias. With parts > 1, y is (parts, batch, n, m), one sum over `chunk`
 // of k each, for sum_parts.
-#define PRODUCT(Math, SIDE, DEPTH)                                                                   \
-    extern "C" __global__ void __launch_bounds__(256, RESIDENT) tg_product_##SIDE(              \
+#define PRODUCT_OF(Math, SIDE, DEPTH)                                                           \
+    extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) tg_product_##SIDE(          \
         const REAL* __restrict__ a, const REAL* __restrict__ b, const REAL* __restrict__ bias,  \
         REAL* __restrict__ y, int batch, int n, int m, int k, int a_row, int a_k, int b_k,      \
         int b_column, int has_bias, int chunk, int parts, int n0, int n1, int n2, int n3,       \
@@ -153,4 +154,6 @@ constexpr int RESIDENT = 8 / sizeof(REAL);
         Math::product<SIDE, DEPTH>(left, right, at, bias, has_bias,                             \
                                    y + (at.part * batch + at.batch) * n * m);                   \
     }
-#define PRODUCTS(Math) PRODUCT(Math, 64, 16) PRODUCT(Math, 128, 8)
+// SMALL and LARGE become numbers on the way, as in the kernels' names.
+#define PRODUCT(Math, SIDE, DEPTH) PRODUCT_OF(Math, SIDE, DEPTH)
+#define PRODUCTS(Math) PRODUCT(Math, SMALL, PANEL) PRODUCT(Math, LARGE, PANEL / 2)

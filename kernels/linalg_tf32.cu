@@ -15,9 +15,9 @@
 
 struct Tf32 {
     template <int SIDE, int DEPTH>
-    static __device__ __forceinline__ void product(const Factor& a, const Factor& b, const Place& at,
-                                            const float* __restrict__ bias, bool has_bias,
-                                            float* __restrict__ out) {
+    static __device__ __forceinline__ void product(const Factor& a, const Factor& b,
+                                                   const Place& at, const float* __restrict__ bias,
+                                                   bool has_bias, float* __restrict__ out) {
         constexpr int PAD = 8;  // the lanes of a fragment, 4 of k by 8 of the side, in 32 banks
         constexpr int DOWN = SIDE / 2 / 16, ACROSS = SIDE / 4 / 8;  // a warp's tiles of 16 x 8
         const int warp = threadIdx.x / 32, r = threadIdx.x % 32 / 4, c = threadIdx.x % 4;
@@ -32,7 +32,8 @@ struct Tf32 {
 #pragma unroll
                 for (int j = 0; j < ACROSS; ++j)
 #pragma unroll
-                    for (int q = 0; q < 2; ++q) w[j][q] = bits(bs[k + c + 4 * q][column + 8 * j + r]);
+                    for (int q = 0; q < 2; ++q)
+                        w[j][q] = bits(bs[k + c + 4 * q][column + 8 * j + r]);
 #pragma unroll
                 for (int i = 0; i < DOWN; ++i) {
                     unsigned x[4];

@@ -1,12 +1,12 @@
-// Batch norm and layer norm, forward and gradients: tinygen/ops/normalise.py. x̂ = (x - mean) · scale,
-// scale = 1/√(var + ε), y = γ · x̂ + β.
+// Batch norm and layer norm, forward and gradients: tinygen/ops/normalise.py. x̂ = (x - mean) ·
+// scale, scale = 1/√(var + ε), y = γ · x̂ + β.
 //
 // Batch norm is over the rows of x (n, C): "columns" kernels. Neighbouring threads take
-// neighbouring columns, K of them each, and go down a part of the rows; those above each other join
-// their results. Launch: a block of (tx, ty), both powers of two, for each tile of K · tx columns
-// and each part of `chunk` rows, the tile fastest. Layer norm is along the rows of x (rows, n): a
-// warp or a block a row. All are bound by memory; a comment says how often an entry (4 bytes of
-// float) moves.
+// neighbouring columns, K of them each, and go down a part of the rows; those with the same columns
+// join their results. Launch: a block of (tx, ty), both powers of two, for each tile of K · tx
+// columns and each part of `chunk` rows, the tile fastest. Layer norm is along the rows of x (rows,
+// n): a warp or a block a row. All are bound by memory; a comment says how often an entry (4 bytes
+// of float) moves.
 
 #include "common.cuh"
 
@@ -36,8 +36,8 @@ struct Place {
     }
 };
 
-// Joins the states s[K] of the threads above each other into part[threadIdx.x], through `part`,
-// [ty][tx][K] of the block's. All call; the lowest may read.
+// Joins the states s[K] of the threads of one threadIdx.x into part[threadIdx.x]. part is the
+// block's, [ty][tx][K]. All threads call; those of threadIdx.y = 0 may read the result.
 template <int K, class State>
 INLINE void join_down(const State (&s)[K], State (*part)[K]) {
     const int tx = blockDim.x, mine = threadIdx.y * tx + threadIdx.x;
@@ -66,7 +66,7 @@ INLINE Moments join(Moments a, Moments b) {
 // the first row keeps the digits of d where the mean is large. Reads an entry once.
 template <int K>
 INLINE void moments(In x, Out means, Out squares, int n, int C, int chunk) {
-    __shared__ Moments part[256][K];
+    __shared__ Moments part[THREADS][K];
     const Place<K> at(n, C, chunk);
     Moments s[K] = {};
     if (at.column < C) {
@@ -98,7 +98,7 @@ INLINE void moments(In x, Out means, Out squares, int n, int C, int chunk) {
 // 32 columns. Small: it reads 2 · parts · C numbers.
 KERNEL(join_moments)(In x, In means, In squares, Out mean, Out var, Out scale, int n, int C,
                      int parts, int chunk, REAL eps) {
-    __shared__ Moments part[256][1];
+    __shared__ Moments part[THREADS][1];
     const int c = blockIdx.x * blockDim.x + threadIdx.x;
     Moments s[1] = {};
     if (c < C)
@@ -145,7 +145,7 @@ INLINE Sums join(Sums a, Sums b) { return {a.g + b.g, a.gx + b.gx}; }
 template <int K, bool LAYER = false>
 INLINE void gradient_sums(In g, In x, In mean, In scale, Out sums, int n, int C, int parts,
                           int chunk) {
-    __shared__ Sums part[256][K];
+    __shared__ Sums part[THREADS][K];
     const Place<K> at(n, C, chunk);
     Sums s[K] = {};
     if (at.column < C) {
@@ -205,7 +205,7 @@ INLINE void batch_norm_grad(In g, In x, In mean, In scale, In gamma, In sum_g, I
     }
 }
 
-// Who works on a row: a warp (blocks of 256: eight rows), or a block of 256 or 1024 threads.
+// Who works on a row: a warp (blocks of 256: eight rows), or a block of THREADS or ROW threads.
 template <bool WARP>
 struct Team {
     int row, lane, lanes;
@@ -262,8 +262,8 @@ INLINE void layer_norm(In x, In gamma, In beta, Out y, Out mean, Out scale, int 
     }
 }
 
-// dx = scale · (h - mean(h) - x̂ · mean(h · x̂)) along each row, h = g · γ. Reads g and x twice, once
-// from the cache, and writes an entry.
+// dx = scale · (h - mean(h) - x̂ · mean(h · x̂)) along each row, h = g · γ. Reads g and x twice,
+// once from the cache, and writes an entry.
 template <bool WARP, int K>
 INLINE void layer_norm_grad(In g, In x, In mean, In scale, In gamma, Out dx, int rows, int n) {
     const Team<WARP> team;
@@ -297,7 +297,7 @@ INLINE void layer_norm_grad(In g, In x, In mean, In scale, In gamma, Out dx, int
 #define COLUMNS(name, parameters, arguments)              \
     KERNEL(name##_1) parameters { name<1> arguments; }     \
     KERNEL(name##_4) parameters { name<4> arguments; }
-#define ROWS_KERNEL(name) extern "C" __global__ void __launch_bounds__(1024) tg_##name
+#define ROWS_KERNEL(name) extern "C" __global__ void __launch_bounds__(ROW) tg_##name
 #define ROWS(name, parameters, arguments)                                     \
     ROWS_KERNEL(name##_warp_1) parameters { name<true, 1> arguments; }         \
     ROWS_KERNEL(name##_warp_4) parameters { name<true, 4> arguments; }         \

@@ -1,8 +1,8 @@
 // One step of an optimiser for all its parameters in one launch: tinygen/optim/methods.py.
 //
-// A network has many small tensors: a launch for each would cost more time than its work. So the
-// grid is made of parts, at most 2048 entries of one tensor each, and a block of 256 threads looks
-// up which part is its own. Two tables, both made by tinygen/cuda/optim.py:
+// A network has many small tensors: a launch for each would cost more time than its work. So they
+// are cut into parts, each of a few thousand entries of one tensor, and each block looks up which
+// part is its own, in two tables that tinygen/cuda/optim.py makes:
 //
 //   parts     (blocks, 4)   the tensor, its first entry here, the same entry's place in the state
 //                           arrays (which are flat, all tensors in a row), how many entries

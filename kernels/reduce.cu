@@ -1,13 +1,15 @@
 // Sums, maxima and log Σ eˣ over axes, softmax along one: tinygen/ops/reduce.py.
 //
-// x is (outer, n, inner) in C order and n goes: y is (outer, inner), or (outer, parts, inner) where
-// n is cut into parts, whose results a second launch reduces in the same way. No result depends on
-// the order in which blocks run. Bound by memory: x is read once, 4 bytes an entry of float.
+// x is (outer, n, inner) in C order and is reduced along n: y is (outer, inner), or (outer, parts,
+// inner) where n is cut into parts, whose results a second launch reduces in the same way. No
+// result depends on the order in which blocks run. Bound by memory: x is read once, 4 bytes an
+// entry of float.
 
 #include "common.cuh"
 
-// What is reduced. A State stands for the entries seen; `start` for none of them, and `first` is
-// one of them, for those ops for which it does no harm that an entry counts twice.
+// The ops. A State is what is known of the entries seen so far, of(x) of one entry, join(a, b) of
+// those of both. start(first) is a State to begin with: the maximum of no numbers is none, so Max
+// begins with the first entry, and counts it twice, which changes no maximum.
 struct Sum {
     typedef REAL State;
     INLINE State start(REAL first) { return 0; }
@@ -109,7 +111,7 @@ INLINE void rows(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int pa
 template <class Op, int K>
 INLINE void columns(const REAL* __restrict__ x, REAL* __restrict__ y, int n, int inner, int parts,
                     int chunk, REAL scale) {
-    __shared__ typename Op::State part[256][K];
+    __shared__ typename Op::State part[THREADS][K];
     const int tx = blockDim.x, ty = blockDim.y, tiles = (inner / K + tx - 1) / tx;
     const int column = (blockIdx.x % tiles * tx + threadIdx.x) * K, at = blockIdx.x / tiles;
     const int from = at % parts * chunk, to = min(from + chunk, n);

@@ -1,9 +1,10 @@
 // Images (N, H, W, C) in other sizes: tinygen/ops/resample.py.
 //
-// Halving and doubling: a pixel of the small image (h, w of them) and its 2×2 square in the large one. A thread works on
-// one number of the small image (or on four of neighbouring channels, 16 bytes of float, if C and
-// the pointers allow it), so that neighbours in a warp touch neighbours in memory. Launch: any
-// grid of 256-thread blocks; the caller makes one for every 256 numbers of the small image.
+// Halving and doubling: a pixel of the small image, h × w, and its 2×2 square in the large one. A
+// thread works on one number of the small image (or on four of neighbouring channels, 16 bytes of
+// float, if C and the pointers allow it), so that neighbours in a warp touch neighbours in memory.
+// Launch: any grid of 256-thread blocks; the caller makes one for every 256 numbers of the small
+// image.
 // Bound by memory: 5 numbers moved for each of the small image (20 bytes of float).
 
 #include "common.cuh"

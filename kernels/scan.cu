@@ -9,16 +9,17 @@
 
 #include "common.cuh"
 
-// inner = 1, chunk = 1024: four entries a thread. Launch: a block of 256 for each part of each row.
+// inner = 1: EACH entries a thread, so chunk = EACH · THREADS. Launch: one block for each part of
+// each row.
 KERNEL(running_sum_rows)(const REAL* __restrict__ x, REAL* __restrict__ y,
                          REAL* __restrict__ totals, int outer, int n, int inner, int parts,
                          int chunk, int reverse) {
-    __shared__ REAL ends[8];  // of warps
-    const int row = blockIdx.x / parts, first = blockIdx.x % parts * chunk + 4 * threadIdx.x;
+    __shared__ REAL ends[THREADS / 32];  // of warps
+    const int row = blockIdx.x / parts, first = blockIdx.x % parts * chunk + EACH * threadIdx.x;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    REAL v[4], sum = 0;
+    REAL v[EACH], sum = 0;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) {
+    for (int k = 0; k < EACH; ++k) {
         const int i = first + k;
         if (i < n) sum += x[row * n + (reverse ? n - 1 - i : i)];
         v[k] = sum;
@@ -37,7 +38,7 @@ KERNEL(running_sum_rows)(const REAL* __restrict__ x, REAL* __restrict__ y,
     const REAL left = __shfl_up_sync(0xffffffffu, before, 1);
     if (lane > 0) base += left;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) {
+    for (int k = 0; k < EACH; ++k) {
         const int i = first + k;
         if (i < n) y[row * n + (reverse ? n - 1 - i : i)] = base + v[k];
     }

@@ -29,8 +29,8 @@ def test_parts_cover_the_range_in_order(three):
 
 def test_parts_run_in_threads_of_their_own(three):
     barrier = threading.Barrier(3, timeout=10)  # passed only by all three at once
-    found = threads.run(lambda lo, hi: (barrier.wait(), threading.get_ident())[1], 3)
-    assert len(set(found)) == 3 and found[0] == threading.get_ident()
+    threads_used = threads.run(lambda lo, hi: (barrier.wait(), threading.get_ident())[1], 3)
+    assert len(set(threads_used)) == 3 and threads_used[0] == threading.get_ident()
 
 
 def test_an_error_leaves_after_all_parts_are_done(three):
@@ -88,8 +88,8 @@ def test_scratch_is_each_thread_s_own(three):
         return a.__array_interface__["data"][0]
 
     barrier = threading.Barrier(3, timeout=10)
-    found = threads.run(lambda lo, hi: (barrier.wait(), work(lo, hi))[1], 3)
-    assert len(set(found)) == 3
+    places = threads.run(lambda lo, hi: (barrier.wait(), work(lo, hi))[1], 3)
+    assert len(set(places)) == 3
 
 
 def run_python(code, **env):

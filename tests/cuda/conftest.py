@@ -26,14 +26,14 @@ def real_cupy():
 
 @pytest.fixture(scope="package")
 def _module():
-    found = real_cupy()
-    if found is None:
+    module = real_cupy()
+    if module is None:
         if not (os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")):
             pytest.skip("wanted g++, clang++ or CXX to run the kernels on the host")
         spec = importlib.util.spec_from_file_location("cupy", STANDIN / "cupy.py")
-        found = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(found)
-    return found
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)

@@ -60,8 +60,8 @@ def rows(*times):
 def test_the_crossover_is_where_the_gpu_gets_faster(cpu, gpu, wanted):
     import backends
 
-    found = backends.crossover(rows(cpu, gpu))
-    assert found == (None if wanted is None else pytest.approx(wanted))
+    batch = backends.crossover(rows(cpu, gpu))
+    assert batch == (None if wanted is None else pytest.approx(wanted))
 
 
 def test_the_table_has_a_dash_where_the_cpu_stopped():
@@ -84,8 +84,8 @@ def test_backends_refuses_to_time_what_differs(monkeypatch):
     import backends
 
     cpu = [{"loss": 1.0}] * 3
-    found = {"cpu": cpu, "cuda": [*cpu[:2], {"loss": 1.1}]}
-    monkeypatch.setattr(backends, "three_steps", lambda step, batch, device: found[device])
+    numbers = {"cpu": cpu, "cuda": [*cpu[:2], {"loss": 1.1}]}
+    monkeypatch.setattr(backends, "three_steps", lambda step, batch, device: numbers[device])
     with pytest.raises(ValueError, match=r"loss of step 3 differs between CPU and GPU by 1\.0e-01"):
         backends.check("vae", 4)
 
@@ -97,8 +97,12 @@ def test_the_cpu_stops_after_a_batch_that_took_too_long(monkeypatch):
     monkeypatch.setattr(backends, "time_cpu", lambda step, batch, options: batch * 100.0)
     cp = SimpleNamespace(cuda=SimpleNamespace())
     options = SimpleNamespace(batch=[64, 16, 256], seconds=0.001, rounds=1, longest=5.0)
-    found = backends.measure(cp, "vae", options)
-    assert [(r["batch"], r["cpu_ms"]) for r in found] == [(16, 1600.0), (64, 6400.0), (256, None)]
+    measured = backends.measure(cp, "vae", options)
+    assert [(r["batch"], r["cpu_ms"]) for r in measured] == [
+        (16, 1600.0),
+        (64, 6400.0),
+        (256, None),
+    ]
 
 
 def test_occupancy_is_bound_by_registers_threads_and_shared_memory():
@@ -114,7 +118,7 @@ def test_occupancy_is_bound_by_registers_threads_and_shared_memory():
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_without_a_gpu_one_line_says_what_is_missing(script, tmp_path):
     (tmp_path / "cupy.py").write_text("raise ImportError")
-    path = tmp_path / "found.json"
+    path = tmp_path / "times.json"
     done = run(script, *SCRIPTS[script], "--json", path, path=[tmp_path])
     assert done.returncode == 0 and not path.exists(), done.stderr
     assert done.stdout.count("\n") == 1 and "pip install 'tinygen[cuda13]'" in done.stdout
@@ -168,20 +172,20 @@ def test_a_dry_run_over_the_standin(gpu, tmp_path):
     tiny = ("--steps", "vae", "--rounds", 1, "--seconds", 0.01)
     done = run("backends.py", *tiny, "--batch", "2,4", "--json", path, path=standin)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(path.read_text())
-    assert found.keys() == {"machine", "check", "rows", "crossover", "failed"}
-    assert [r["batch"] for r in found["rows"]] == [2, 4] and not found["failed"]
-    assert "stand-in" in found["machine"]["gpu"] and path.with_suffix(".png").exists()
+    report = json.loads(path.read_text())
+    assert report.keys() == {"machine", "check", "rows", "crossover", "failed"}
+    assert [r["batch"] for r in report["rows"]] == [2, 4] and not report["failed"]
+    assert "stand-in" in report["machine"]["gpu"] and path.with_suffix(".png").exists()
 
     path = tmp_path / "train_step.json"
-    how = ("--device", "cuda", "--peers", "", "--batch", 2, "--json", path)
-    done = run("train_step.py", *tiny, *how, path=standin)
+    flags = ("--device", "cuda", "--peers", "", "--batch", 2, "--json", path)
+    done = run("train_step.py", *tiny, *flags, path=standin)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {r["device"] for r in json.loads(path.read_text())["rows"]} == {"cuda"}
 
     path = tmp_path / "ops.json"
-    how = ("--device", "cuda", "--batch", 1, "--megabytes", 0.1, "--json", path)
-    done = run("ops.py", *how, path=standin)
+    flags = ("--device", "cuda", "--batch", 1, "--megabytes", 0.1, "--json", path)
+    done = run("ops.py", *flags, path=standin)
     assert done.returncode == 0, done.stdout + done.stderr
     names = {r["op"] for r in json.loads(path.read_text())["rows"]}
     assert {"add", "softmax", "batch_norm'", "layer_norm'", "matmul", "conv2d", "Adam"} <= names

@@ -17,11 +17,11 @@ KERNELS = [n for n, p in Primitive.registry.items() if n in CASES and p.kernel]
 few = settings(max_examples=10, suppress_health_check=list(HealthCheck))
 
 
-def same(found, wanted, dtype):
-    assert found.device == "cuda" and found.dtype == dtype and found.shape == wanted.shape
+def same(result, wanted, dtype):
+    assert result.device == "cuda" and result.dtype == dtype and result.shape == wanted.shape
     rtol = TOLERANCE[dtype]
     scale = 1 + np.max(np.abs(wanted.numpy()), initial=0)
-    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=rtol, atol=rtol * scale)
+    np.testing.assert_allclose(result.numpy(), wanted.numpy(), rtol=rtol, atol=rtol * scale)
 
 
 def on(device, arrays, dtype, layout=("C", 0)):
@@ -45,13 +45,13 @@ def test_values_and_gradients_are_the_cpus(name, dtype, data):
         (c,) = on(device, [np.random.default_rng(0).standard_normal(y.shape)], dtype, layout)
         fast = tg.grad(y, xs, c, retain_graph=True, allow_unused=True)
         first = tg.grad(y, xs, c, create_graph=True, allow_unused=True)
-        found = [y, *fast, *first]
+        tensors = [y, *fast, *first]
         again = sum(tg.sum(g * g) for g in first)
         if again.requires_grad:
-            found += tg.grad(again, xs, allow_unused=True)
-        results.append(found)
-    for found, wanted in zip(*results, strict=True):
-        same(found, wanted, dtype)
+            tensors += tg.grad(again, xs, allow_unused=True)
+        results.append(tensors)
+    for result, wanted in zip(*results, strict=True):
+        same(result, wanted, dtype)
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -83,8 +83,8 @@ EVERYWHERE = [
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_infinities_and_nan_are_the_cpus(name, dtype):
     x = np.array([-np.inf, -1, -0.0, 0, 1, np.inf, np.nan])
-    found, wanted = (getattr(tg, name)(*on(d, [x], dtype)) for d in ("cuda", "cpu"))
-    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=TOLERANCE[dtype])
+    result, wanted = (getattr(tg, name)(*on(d, [x], dtype)) for d in ("cuda", "cpu"))
+    np.testing.assert_allclose(result.numpy(), wanted.numpy(), rtol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -70,11 +70,11 @@ def test_an_epoch_has_the_cpus_losses(name, example, tmp_path):
         done = example(name, *flags, "--out", tmp_path / device)
         last = tmp_path / device / "samples" / "epoch_0001.png"
         assert done.stdout.strip().splitlines()[-1] == str(last) and imread(last).size
-    found, wanted = metrics(tmp_path / "cuda"), metrics(tmp_path / "cpu")
-    assert found.keys() == wanted.keys()
-    for key, values in wanted.items():  # a share of a batch jumps where two logits are nearly equal
+    on_cuda, on_cpu = metrics(tmp_path / "cuda"), metrics(tmp_path / "cpu")
+    assert on_cuda.keys() == on_cpu.keys()
+    for key, values in on_cpu.items():  # a share of a batch jumps where two logits are nearly equal
         jump = 1 / 64 if key.startswith("right") else 0
-        np.testing.assert_allclose(found[key], values, rtol=1e-3, atol=jump, err_msg=key)
+        np.testing.assert_allclose(on_cuda[key], values, rtol=1e-3, atol=jump, err_msg=key)
     assert json.loads((tmp_path / "cuda" / "config.json").read_text())["device"] == "cuda"
 
 
@@ -83,7 +83,7 @@ def test_a_run_on_the_device_goes_on_on_the_cpu(example, tmp_path):
     example("gan", "--epochs", 2, "--batch", 64, "--out", one)
     example("gan", "--epochs", 1, "--batch", 64, "--out", both, "--device", "cuda")
     example("gan", "--epochs", 2, "--out", both, "--resume", "--device", "cpu")
-    found, wanted = metrics(both), metrics(one)
-    assert len(wanted["loss_D"]) == 2  # one an epoch
-    for key, values in wanted.items():
-        np.testing.assert_allclose(found[key], values, rtol=1e-3, err_msg=key)
+    resumed, whole = metrics(both), metrics(one)
+    assert len(whole["loss_D"]) == 2  # one an epoch
+    for key, values in whole.items():
+        np.testing.assert_allclose(resumed[key], values, rtol=1e-3, err_msg=key)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import tinygen as tg
-from tinygen.cuda import elementwise, launch
+from tinygen.cuda import conv, elementwise, launch, scan
+from tinygen.cuda.sizes import SIZES, THREADS
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_what_ran_is_counted_by_name(x):
 
 
 def test_a_kernel_that_does_not_compile_points_to_the_doctor(cupy, x, monkeypatch):
-    def no_compiler(**how):
+    def no_compiler(**_):
         raise RuntimeError("CuPy failed to load libnvrtc.so.13\nmore lines")
 
     monkeypatch.setattr(cupy, "RawModule", no_compiler)
@@ -64,3 +65,23 @@ def test_a_header_reads_on_its_own(cupy, header):
     family = header.partition(".")[0].partition("_")[0]
     options = launch.options(family, "float")
     cupy.RawModule(code=launch.joined(header), options=options)
+
+
+def test_a_size_that_stands_in_python_alone_is_the_kernels_too(cupy, monkeypatch):
+    """Other numbers in sizes.py, same results: no kernel has its own copy."""
+    for cached in (launch._module, launch._kernel):
+        monkeypatch.setattr(launch, cached.__name__, cached.__wrapped__)
+    rng = np.random.default_rng(0)
+    g, w = (cupy.asarray(rng.standard_normal(s)) for s in ((2, 4, 4, 9), (3, 3, 6, 9)))
+    options = {"shape": (2, 6, 6, 6), "stride": 1, "padding": 0}
+    x = cupy.asarray(rng.standard_normal((2, 3000)))
+    wanted = conv.conv2d_input(g, w, **options), scan.running_sum(x, axis=1, reverse=True)
+    monkeypatch.setitem(SIZES, "conv", {**SIZES["conv"], "FEW": 6})
+    monkeypatch.setattr(conv, "FEW", 6)
+    monkeypatch.setitem(SIZES, "scan", {"EACH": 3})
+    monkeypatch.setattr(scan, "TILE", 3 * THREADS)
+    tg.cuda.kernels_used(reset=True)
+    got = conv.conv2d_input(g, w, **options), scan.running_sum(x, axis=1, reverse=True)
+    assert "conv/conv2d_input_few" in tg.cuda.kernels_used()
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a.get(), b.get(), rtol=1e-12, atol=1e-12)

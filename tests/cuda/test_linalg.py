@@ -10,6 +10,7 @@ from references import to_tf32
 
 import tinygen as tg
 from tinygen.cuda import launch, linalg
+from tinygen.cuda.sizes import LARGE, PANEL, SMALL
 
 RNG = np.random.default_rng(0)
 EPSILON = {np.float32: 2e-6, np.float64: 4e-15}
@@ -17,12 +18,12 @@ few = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 some = st.one_of(st.integers(1, 140), st.sampled_from([1, 2, 3, 4, 16, 63, 64, 65, 128, 129]))
 
 
-def same(found, a, b, bias=0.0, epsilon=None):
-    """found is a @ b + bias to within the rounding of sums: epsilon · (|a| @ |b| + |bias|)."""
+def same(result, a, b, bias=0.0, epsilon=None):
+    """result is a @ b + bias to within the rounding of sums: epsilon · (|a| @ |b| + |bias|)."""
     wanted = a.astype(float) @ b + bias
     scale = np.abs(a).astype(float) @ np.abs(b) + np.abs(bias)
-    assert found.shape == wanted.shape and found.dtype == a.dtype
-    assert np.all(np.abs(found.get() - wanted) <= (epsilon or EPSILON[a.dtype.type]) * scale)
+    assert result.shape == wanted.shape and result.dtype == a.dtype
+    assert np.all(np.abs(result.get() - wanted) <= (epsilon or EPSILON[a.dtype.type]) * scale)
 
 
 def factor(cupy, shape, dtype, turned=False, off=False):
@@ -47,7 +48,7 @@ def ran():
     return set(tg.cuda.kernels_used(reset=True))
 
 
-@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("side", [SMALL, LARGE])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @few
 @given(n=some, m=some, k=some, turns=st.tuples(*[st.booleans()] * 2), off=st.booleans())
@@ -79,7 +80,7 @@ def test_parts_cover_k_once_and_are_enough(batch, n, m, k):
     side, chunk, parts = linalg._plan(batch, n, m, k)
     assert 1 <= parts <= linalg.MOST
     assert (parts - 1) * chunk < k <= parts * chunk
-    assert parts == 1 or (chunk % 16 == 0 and chunk >= linalg.LEAST and side == 64)
+    assert parts == 1 or (chunk % PANEL == 0 and chunk >= linalg.LEAST and side == SMALL)
     assert parts * linalg._tiles(side, batch, n, m) <= 2 * linalg.FILL or parts == 1
 
 
@@ -142,13 +143,13 @@ def test_linear_is_one_launch(cupy, no_copies):
 
 def test_bits_do_not_depend_on_the_order_of_threads(cupy, gpu, monkeypatch):
     (_, x), (_, y) = (factor(cupy, s, np.float32) for s in ((70, 200), (200, 66)))
-    found = []
+    runs = []
     for order in range(3):
         if not gpu:
             monkeypatch.setattr(cupy, "order", order)
-        found.append(linalg.matmul(x, y).get().tobytes())
+        runs.append(linalg.matmul(x, y).get().tobytes())
     assert ran() == {"linalg/product_64", "linalg/sum_parts"}
-    assert found[0] == found[1] == found[2]
+    assert runs[0] == runs[1] == runs[2]
 
 
 def test_bits_do_not_depend_on_the_tile(cupy, monkeypatch):
@@ -160,7 +161,6 @@ def test_bits_do_not_depend_on_the_tile(cupy, monkeypatch):
 
 
 MMA = """
-#define REAL float
 #include "common.cuh"
 #include "mma.cuh"
 extern "C" __global__ void __launch_bounds__(64) round_all(const float* x, float* y) {
@@ -188,7 +188,8 @@ def mma(cupy, tf32, tmp_path, monkeypatch):
         (tmp_path / name).write_text((launch.folder() / name).read_text())
     (tmp_path / "mma_test.cu").write_text(MMA)
     monkeypatch.setattr(launch, "folder", lambda: tmp_path)
-    return cupy.RawModule(code=launch.source("mma_test"), options=("-std=c++17",))
+    options = launch.options("mma_test", "float")
+    return cupy.RawModule(code=launch.source("mma_test"), options=options)
 
 
 def test_tf32_rounds_to_nearest_ties_away(cupy, mma):
@@ -205,14 +206,14 @@ def test_tf32_rounds_to_nearest_ties_away(cupy, mma):
 
 def test_one_tile_is_numpys_product_of_rounded_factors(cupy, mma):
     a, b, d = (RNG.standard_normal(s, np.float32) for s in ((16, 8), (8, 8), (16, 8)))
-    found = cupy.asarray(d)
-    mma.get_function("one_tile")((1,), (32,), (cupy.asarray(a), cupy.asarray(b), found))
+    result = cupy.asarray(d)
+    mma.get_function("one_tile")((1,), (32,), (cupy.asarray(a), cupy.asarray(b), result))
     wanted = d + to_tf32(a).astype(float) @ to_tf32(b)
-    np.testing.assert_allclose(found.get(), wanted, rtol=2e-6, atol=2e-6)
-    assert np.abs(found.get() - (d + a.astype(float) @ b)).max() > 1e-5  # TF32, not fp32
+    np.testing.assert_allclose(result.get(), wanted, rtol=2e-6, atol=2e-6)
+    assert np.abs(result.get() - (d + a.astype(float) @ b)).max() > 1e-5  # TF32, not fp32
 
 
-@pytest.mark.parametrize("side", [64, 128])
+@pytest.mark.parametrize("side", [SMALL, LARGE])
 @few
 @given(n=some, m=some, k=st.integers(1, 40), turns=st.tuples(*[st.booleans()] * 2))
 def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n, m, k, turns):
@@ -220,9 +221,9 @@ def test_tf32_is_the_product_of_rounded_factors(cupy, tf32, monkeypatch, side, n
     (a, x), (b, y) = (
         factor(cupy, s, np.float32, t) for s, t in zip(((n, k), (k, m)), turns, strict=True)
     )
-    found = linalg.matmul(x, y)
-    same(found, to_tf32(a), to_tf32(b), epsilon=4e-6)  # tensor cores round sums downwards
-    same(found, a, b, epsilon=1.1e-3)  # each factor to 2 ** -11
+    result = linalg.matmul(x, y)
+    same(result, to_tf32(a), to_tf32(b), epsilon=4e-6)  # tensor cores round sums downwards
+    same(result, a, b, epsilon=1.1e-3)  # each factor to 2 ** -11
     assert ran() == {f"linalg_tf32/product_{side}"}
 
 

@@ -102,11 +102,11 @@ def test_twenty_steps_have_the_cpus_losses(title):
     np.testing.assert_allclose(*pictures, atol=1e-2)
 
 
-def same(found, wanted, rtol=1e-3):
-    assert found.keys() == wanted.keys()
+def same(results, wanted, rtol=1e-3):
+    assert results.keys() == wanted.keys()
     for key, values in wanted.items():
         atol = rtol * np.abs(values).max()
-        np.testing.assert_allclose(found[key], values, rtol=rtol, atol=atol, err_msg=key)
+        np.testing.assert_allclose(results[key], values, rtol=rtol, atol=atol, err_msg=key)
 
 
 @all_cases

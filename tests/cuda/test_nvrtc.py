@@ -62,10 +62,10 @@ def options(stem, arch, real):
 def test_kernels_compile_and_keep_their_registers(nvrtc, stem, arch, real):
     ok, log = compiled(nvrtc, source(stem), f"{stem}.cu", *options(stem, arch, real))
     assert ok, log
-    found = {name: tuple(map(int, numbers)) for name, *numbers in RESOURCES.findall(log)}
-    assert set(found) == set(re.findall(r"Compiling entry function '(\w+)'", log)) != set(), log
+    resources = {name: tuple(map(int, numbers)) for name, *numbers in RESOURCES.findall(log)}
+    assert set(resources) == set(re.findall(r"Compiling entry function '(\w+)'", log)) != set(), log
     if stem.partition("_")[0] in HOT and real == "float":
-        spilled = {name: f for name, f in found.items() if f[1] or f[2]}
+        spilled = {name: f for name, f in resources.items() if f[1] or f[2]}
         assert not spilled, f"(stack, spill stores, spill loads, registers): {spilled}"
 
 

@@ -21,9 +21,11 @@ SHAPES = [(1,), (45, 100), (0, 3), (2, 3), (), (8, 4)]
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
 
 
-def tensors(seed, device, dtype=np.float64, **how):
+def tensors(seed, device, dtype=np.float64, **options):
     rng = np.random.default_rng(seed)
-    return [tg.tensor(rng.standard_normal(s), dtype=dtype, device=device, **how) for s in SHAPES]
+    return [
+        tg.tensor(rng.standard_normal(s), dtype=dtype, device=device, **options) for s in SHAPES
+    ]
 
 
 def parameters(device, dtype=np.float64):
@@ -72,14 +74,14 @@ def test_the_kernel_is_the_formula(name):
 def test_gradients_may_be_views_and_move_from_step_to_step():
     rng = np.random.default_rng(0)
     w, gs = rng.standard_normal((5, 7)), [rng.standard_normal((7, 5)) for _ in range(3)]
-    found = []
+    moved = []
     for device in ("cpu", "cuda"):
         (p,) = params = [tg.tensor(w, dtype=float, device=device, requires_grad=True)]
         opt = optim.Adam(params)
         for g in gs:
             opt.step([tg.tensor(g, dtype=float, device=device).T])
-        found.append(p.numpy())
-    np.testing.assert_allclose(*found, rtol=1e-12)
+        moved.append(p.numpy())
+    np.testing.assert_allclose(*moved, rtol=1e-12)
 
 
 def test_the_tables_are_kept_while_nothing_moves():
@@ -144,8 +146,8 @@ def test_batches_have_the_cpus_bits(shape, low_high):
     dataset, chosen = pictures(9, *shape), np.array([8, 0, 3, 3, 1])
     wanted = data.scale(dataset.images[chosen], *low_high)
     assert dataset.batch(chosen, *low_high).tobytes() == wanted.tobytes()
-    found = dataset.batch(chosen, *low_high, device="cuda")
-    assert found.shape == wanted.shape and host(found).tobytes() == wanted.tobytes()
+    batch = dataset.batch(chosen, *low_high, device="cuda")
+    assert batch.shape == wanted.shape and host(batch).tobytes() == wanted.tobytes()
     assert tg.cuda.kernels_used() == {"data/batch": 1}
     assert dataset.batch(chosen[:0], *low_high, device="cuda").shape == (0, *shape)
 

@@ -50,7 +50,7 @@ def on_device(*shape):
     return tg.tensor(np.random.default_rng(0).standard_normal(shape), device="cuda")
 
 
-def found(cupy, kernel, what, run):
+def reported(cupy, kernel, what, run):
     """Whatever the order in which threads run, the bug is found, at the first try."""
     for cupy.order in (0, 1, 2):
         with pytest.raises(RuntimeError, match=REPORT.format(kernel, what)):
@@ -101,16 +101,16 @@ def run_small(name, grid=1, block=64, shared=0):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_bugs_in_small_kernels_are_found(name, cupy, plant):
-    report, *how = SMALL[name]
+    report, *sizes = SMALL[name]
     if report:
-        found(cupy, name, report, lambda: run_small(name, *how))
+        reported(cupy, name, report, lambda: run_small(name, *sizes))
     else:
-        run_small(name, *how)
+        run_small(name, *sizes)
 
 
 def test_too_little_dynamic_shared_memory_is_found(cupy, plant):
     run_small("dynamic", shared=64 * 4)
-    found(cupy, "dynamic", "out-of-bounds write", lambda: run_small("dynamic", shared=63 * 4))
+    reported(cupy, "dynamic", "out-of-bounds write", lambda: run_small("dynamic", shared=63 * 4))
 
 
 # --- bugs in ours ---------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ BUGS = {
 def test_bugs_in_our_kernels_are_found(name, cupy, plant):
     bug = BUGS[name]
     plant(bug.files, bug.old, bug.new)
-    found(cupy, bug.kernel, bug.report, bug.run)
+    reported(cupy, bug.kernel, bug.report, bug.run)
 
 
 @pytest.mark.parametrize("name", BUGS)
@@ -308,7 +308,7 @@ def test_steps_of_an_array_that_repeats_are_found(cupy, plant, monkeypatch):
     right = elementwise.collapsed
     monkeypatch.setattr(elementwise, "collapsed", lambda *s: (*right(*s)[:2], right(*s)[1]))
     run = lambda: tg.add(on_device(40, 3), on_device(3))
-    found(cupy, "add_broadcast", "out-of-bounds read", run)
+    reported(cupy, "add_broadcast", "out-of-bounds read", run)
 
 
 def test_a_grid_that_is_too_small_leaves_nan(plant, monkeypatch):

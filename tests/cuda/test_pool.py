@@ -31,8 +31,8 @@ def test_values_and_gradients_are_the_cpus(name):
         y = OPS[name](x)
         c = tg.tensor(np.random.default_rng(1).standard_normal(y.shape), device=device)
         results.append([y, *tg.grad(y, [x], c)])
-    for found, wanted in zip(*results, strict=True):
-        assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
+    for on_cuda, on_cpu in zip(*results, strict=True):
+        assert_allclose(on_cuda.numpy(), on_cpu.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_the_first_of_equal_numbers_gets_the_gradient():
@@ -51,8 +51,8 @@ def test_nan_and_infinities_are_the_cpus():
         lambda x: tg.max_pool(x, 2, stride=1, padding=1),
         lambda x: tg.resize(x, (3, 11), mode="bilinear"),
     ):
-        found, wanted = (f(tg.tensor(x, device=d)).numpy() for d in ("cuda", "cpu"))
-        np.testing.assert_array_equal(found, wanted)
+        on_cuda, on_cpu = (f(tg.tensor(x, device=d)).numpy() for d in ("cuda", "cpu"))
+        np.testing.assert_array_equal(on_cuda, on_cpu)
 
 
 def test_images_too_large_for_whole_numbers_are_refused():

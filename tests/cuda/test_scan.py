@@ -22,9 +22,9 @@ SHAPES = [
 @pytest.mark.parametrize("shape, axis", SHAPES, ids=str)
 def test_long_running_sums(shape, axis, reverse):
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    found = running_sum(tg.tensor(x, device="cuda"), axis=axis, reverse=reverse).numpy()
+    sums = running_sum(tg.tensor(x, device="cuda"), axis=axis, reverse=reverse).numpy()
     wanted = running_sum.forward(x.astype(float), axis=axis, reverse=reverse)
-    assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+    assert_allclose(sums, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_infinities_stay_with_what_follows(cupy):

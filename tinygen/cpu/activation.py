@@ -32,7 +32,7 @@ def softplus(x: Array) -> Array:
 
 
 def _softplus(out: Array, x: Array) -> Array:
-    """Writes max(x, 0) + log(1 + e^-|x|); a scratch."""
+    """Writes max(x, 0) + log(1 + e^-|x|) into out. Returns an array to work in, of its shape."""
     t = _log_1_plus_exp(out, x)
     np.maximum(x, 0, out=t)
     out += t
@@ -75,7 +75,10 @@ def log_bernoulli_grad(g: Array, target: Any, logits: Array) -> Array:
 
 
 def _log_1_plus_exp(out: Array, x: Array) -> Array:
-    """Writes log(1 + e^-|x|), the rounding of u = 1 + e mended by (e - (u - 1)) / u; a scratch."""
+    """Writes log(1 + e) into out, e = e^-|x|. Returns an array to work in, of its shape.
+
+    u = 1 + e is rounded: by e - (u - 1) it is too small, and so log u by (e - (u - 1)) / u.
+    """
     e, t = (scratch(name, x.shape, x.dtype) for name in ("softplus e", "softplus t"))
     np.abs(x, out=e)
     np.negative(e, out=e)

@@ -16,7 +16,7 @@ from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, int]
-BLOCK_BYTES = 800_000  # bytes of a block's matrix
+BLOCK_BYTES = 800_000  # of a block's matrix of windows
 FEW = 8  # channels; fewer are scattered, see conv2d_input
 
 
@@ -108,7 +108,11 @@ def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
 
 
 class _Phase:
-    """One axis of a phase: pixels start, start + s, …, and where in g they gather from."""
+    """Along one axis, a phase's pixels start, start + s, …, `count` of them, and what they gather.
+
+    taps: the kernel's rows that read them, in the order of the rows of g that these made. The first
+    pixel's first row of g is `skip`, or lies `before` rows above g; the last one's last row lies
+    `after` rows below g, where zeros are put."""
 
     def __init__(self, start: int, size: int, kernel: int, given: int, s: int, p: int):
         self.start, self.count = start, -(-(size - start) // s)
@@ -145,7 +149,7 @@ def _scattered(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
 
 
 def _images(numbers: int, like: Array) -> int:
-    """How many images a block has, of so many numbers each."""
+    """How many images make a block, if each gives so many numbers of the matrix of windows."""
     return int(max(1, BLOCK_BYTES // (numbers * like.itemsize)))
 
 

@@ -16,7 +16,8 @@ def adam(
 ) -> None:
     """Moves p, m and v along g, the four arrays of a block, in step number t of algorithm 1.
 
-    Both corrections are drawn into the step: with c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ
+    Instead of correcting m and v, numbers for each entry, the two plain numbers of the step are
+    corrected, lr and ε: with c₁ = 1 - β₁ᵗ and c₂ = 1 - β₂ᵗ
 
     lr · (m/c₁) / (√(v/c₂) + ε) = lr · √c₂/c₁ · m / (√v + ε·√c₂)
 

@@ -31,7 +31,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Σ x over the axes."""
     plain = x.flags.c_contiguous
     if x.ndim < 2 or x.size <= SHORT * (x.shape[-1] if plain else 1):
-        return np.asarray(x.sum(axis=axis, keepdims=keepdims))  # no other sum than a row's is long
+        return np.asarray(x.sum(axis=axis, keepdims=keepdims))  # only rows, if any, are long
     reduced = reduced_axes(axis, x.ndim)
     if math.prod([x.shape[i] for i in reduced]) <= SHORT:
         return np.asarray(x.sum(axis=reduced, keepdims=keepdims))

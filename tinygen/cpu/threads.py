@@ -25,9 +25,9 @@ import numpy as np
 
 from ..errors import UsageError
 
-BLOCK_ENTRIES = (
-    262_144  # entries: with smaller ones two threads spend more on handing over than they win
-)
+# Entries that a thread works on at a time. Were they fewer, handing work to a second thread would
+# take longer than what it saves.
+BLOCK_ENTRIES = 262_144
 Result = TypeVar("Result")
 _local = threading.local()  # .scratch: buffers by name; .worker: True in the pool's threads
 
@@ -154,7 +154,7 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, An
 
 
 _blas_lock = threading.Lock()
-_holders = 0  # of the limit, now
+_holders = 0  # threads that are inside one_blas_thread now
 _before: list[tuple[Any, int]] = []  # (BLAS library, its threads) to give back
 
 

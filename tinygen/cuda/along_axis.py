@@ -11,7 +11,7 @@ from .launch import blocks, dense, empty, launch
 
 
 def corner(index: Array, axis: int) -> list[slice]:
-    """The part of an array that an index can reach, all along the axis."""
+    """What an index can reach, as slices: all along the axis, its own lengths elsewhere."""
     return [slice(None) if i == axis else slice(n) for i, n in enumerate(index.shape)]
 
 

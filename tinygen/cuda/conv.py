@@ -8,11 +8,10 @@ from ..device import Array, cupy
 from ..windows import Pair, pair, window_count
 from .arithmetic import uses_tf32
 from .launch import dense, empty, launch
-from .sizes import FEW, TILE
+from .sizes import FEW, THREADS, TILE, WARP, WIDE
 
-WIDE = 2  # times as many rows, where there are tiles enough even so
 ENOUGH = 264  # blocks that fill a GPU: two for each of an H100's 132 multiprocessors
-SHORTEST = 64  # part of the depth that is worth a block
+SHORTEST = 64  # products that a block sums, or more
 
 
 def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
@@ -35,9 +34,8 @@ def conv2d_input(
     geometry = (*shape, kh, kw, o, *size, *stride, *padding)
     if c <= FEW and g.size and w.size:
         x, pixels = empty(shape, g.dtype), n * h * wd
-        launch(
-            "conv/conv2d_input_few", -(-pixels // 8), dense(g), dense(w), x, pixels, *geometry[1:]
-        )
+        args = (dense(g), dense(w), x, pixels, *geometry[1:])
+        launch("conv/conv2d_input_few", -(-pixels // (THREADS // WARP)), *args)
         return x
     return _product(
         "conv2d_input", g, w, shape, (rows, c, depth), geometry, min(sh, h) * min(sw, wd)
@@ -64,9 +62,12 @@ def _product(
     geometry: tuple[int, ...],
     phases: int = 1,
 ) -> Array:
-    """The kernel on a and b -> an array of a shape: products of (rows, depth) by (depth, columns).
+    """Launches a kernel on a and b, which makes an array of the given shape.
 
-    Many tiles are made wider, for fewer reads; the depth of few is split, for more blocks.
+    sizes: (rows, columns, depth) of the matrix product that it computes, `phases` times. A block
+    makes a tile of TILE columns and TILE rows. Where enough tiles fill the GPU even so, they get
+    WIDE times the rows, for fewer reads; where they are too few, each sum along the depth is cut
+    into parts for several blocks.
     """
     if not (a.size and b.size):
         return cupy().zeros(shape, a.dtype)
@@ -82,5 +83,5 @@ def _product(
         return y
     part = empty((parts, *shape), a.dtype)
     launch(kernel, (tiles, parts), a, b, part, *geometry)
-    launch("conv/add_parts", -(-y.size // 32), part, y, y.size, parts)
+    launch("conv/add_parts", -(-y.size // WARP), part, y, y.size, parts)
     return y

@@ -12,7 +12,7 @@ import numpy as np
 from ..device import Array
 from .launch import blocks, dense, empty, launch
 
-DIMS = 4  # of the kernels with broadcasting
+DIMS = 4  # axes that the kernels with broadcasting know: n0 … n3 in kernels/map.cuh
 
 
 def mapped(
@@ -51,10 +51,11 @@ def _broadcast(kernel: str, a: Array, b: Array) -> Array:
 
 
 def collapsed(shape: tuple[int, ...], *shapes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """The fewest axes that describe how contiguous arrays broadcast to shape, in DIMS of them.
+    """How contiguous arrays broadcast to shape, told by DIMS axes.
 
-    Returns the axes' sizes, then for each array its steps along them in entries, 0 where it
-    repeats. Raises ValueError if more than DIMS are needed.
+    Neighbouring axes along which the same arrays repeat become one; axes of length 1 fill up what
+    is left. Returns the axes' sizes, then for each array its steps along them in entries, 0 where
+    it repeats. Raises ValueError if more than DIMS are needed.
     """
     padded = [(1,) * (len(shape) - len(s)) + s for s in shapes]
     axes: list[tuple[int, tuple[bool, ...]]] = []  # size, which arrays go along

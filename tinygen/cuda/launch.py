@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..device import Array, DeviceError, cupy
-from .sizes import SIZES
+from .sizes import SIZES, THREADS
 from .used import count
 
-THREADS = 256  # of a block, where a kernel's comment says nothing else
-MOST_BLOCKS = 65_535  # of a grid-stride loop
+MOST_BLOCKS = 65_535  # of a kernel whose threads loop until all entries are done
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-# The most entries of an array. Kernels count them in int; the last count of a loop is beyond the
-# array by up to the number of threads in the largest grid, which is below 2**25.
+# The most entries of an array. A kernel's loop counts them in int, by steps of the number of all
+# threads, which is below 2**25, and ends past the array: that last count must fit an int, too.
 LARGEST = 2**31 - 2**25
 
 
@@ -55,8 +54,8 @@ def joined(name: str, seen: set[str] | None = None) -> str:
 
 def options(stem: str, real: str) -> tuple[str, ...]:
     """What kernels/<stem>.cu is compiled with; real: "float" or "double"."""
-    sizes = (f"-D{name}={size}" for name, size in SIZES.get(stem, {}).items())
-    return ("-std=c++17", f"-DREAL={real}", *sizes)
+    sizes = {"THREADS": THREADS, **SIZES.get(stem, {})}
+    return ("-std=c++17", f"-DREAL={real}", *(f"-D{name}={size}" for name, size in sizes.items()))
 
 
 @cache
@@ -117,7 +116,7 @@ def _value(kernel: str, a: Any, dtype: Any) -> Any:
 
 
 def blocks(n: int, each: int = THREADS) -> int:
-    """How many blocks let each of n threads (or groups of `each` entries) do some of the work."""
+    """How many blocks to launch for n entries, `each` a block; at most MOST_BLOCKS, which loop."""
     return min(-(-n // each), MOST_BLOCKS)
 
 

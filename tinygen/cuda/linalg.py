@@ -10,10 +10,11 @@ from ..device import Array
 from .arithmetic import uses_tf32
 from .elementwise import collapsed
 from .launch import blocks, dense, empty, launch
+from .sizes import LARGE, PANEL, SMALL
 
 FILL = 132  # blocks that keep an H100 busy; on every GPU the same, so results are too
-LEAST = 64  # of k, that a block should sum
-MOST = 64  # parts of k, which one thread has to add
+LEAST = 64  # products that a block sums along k, or more
+MOST = 64  # parts of k; a thread adds their sums one by one
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -47,7 +48,7 @@ def _product(a: Array, b: Array, bias: Array | None) -> Array:
     side, chunk, parts = _plan(batch, n, m, k)
     sums = y if parts == 1 else empty((parts, y.size), y.dtype)
     added = bias is not None and parts == 1
-    extra = a if bias is None else bias  # a stands for none: the kernel does not read it
+    extra = a if bias is None else bias  # a kernel wants some array here, even if it reads none
     numbers = (batch, n, m, k, a_row, a_k, b_k, b_column, int(added), chunk, parts)
     stem = "linalg_tf32" if uses_tf32(a.dtype) else "linalg"
     grid = _tiles(side, batch, n, m) * parts
@@ -60,9 +61,10 @@ def _product(a: Array, b: Array, bias: Array | None) -> Array:
 
 
 def _steps(x: Array) -> tuple[Array, int, int]:
-    """x, or x transposed, as a contiguous array; x's steps along rows and columns, one of them 1.
+    """(x or its transpose, whichever is contiguous, x's step from row to row, and between columns).
 
-    Kernels read along the step of 1, so a single column lies along its rows.
+    Steps count entries. One of them is 1, and kernels read along it; in a single column that is the
+    step from row to row.
     """
     rows, columns = x.shape[-2:]
     if x.flags.c_contiguous:
@@ -81,11 +83,11 @@ def _plan(batch: int, n: int, m: int, k: int) -> tuple[int, int, int]:
     Large tiles if enough of them fill the GPU and little of them lies outside y; else small ones,
     and k is cut if those are too few.
     """
-    large, small = (_tiles(side, batch, n, m) for side in (128, 64))
+    large, small = (_tiles(side, batch, n, m) for side in (LARGE, SMALL))
     if large >= FILL and 16 * large <= 5 * small:  # four times the area: at most 1.25 times in all
-        return 128, max(k, 1), 1
+        return LARGE, max(k, 1), 1
     parts = 1 if small >= FILL else min(2 * FILL // small, k // LEAST, MOST)
     if parts < 2:
-        return 64, max(k, 1), 1
-    chunk = -(-k // (16 * parts)) * 16  # whole panels
-    return 64, chunk, -(-k // chunk)
+        return SMALL, max(k, 1), 1
+    chunk = -(-k // (PANEL * parts)) * PANEL  # whole panels
+    return SMALL, chunk, -(-k // chunk)

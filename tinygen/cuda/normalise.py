@@ -10,12 +10,16 @@ from typing import Any
 
 from ..device import Array
 from . import reduce
-from .launch import THREADS, dense, empty, launch
+from .launch import dense, empty, launch
 from .reduce import SHORT, columns, split
+from .sizes import ROW, THREADS, WARP
 
 
 def _columns(name: str, x: Array, n: int, c: int, *like: Array) -> tuple[str, int, int, Any, int]:
-    """Of a columns kernel on x (n, c) and arrays like it: name, parts, rows a part, block, grid."""
+    """How to launch a kernel down the columns of x (n, c) and of arrays `like` it.
+
+    Returns (the kernel's name, parts, rows of a part, threads of a block, blocks).
+    """
     width, tile, tiles = columns(n, c, x, *like)
     parts, chunk = split(n, 4 * tile[1], tiles)
     return f"normalise/{name}_{width}", parts, chunk, tile, parts * tiles
@@ -30,7 +34,7 @@ def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
     launch(name, grid, x, means, squares, n, c, chunk, block=block)
     mean, var, scale = (empty((c,), x.dtype) for _ in range(3))
     args = (x, means, squares, mean, var, scale, n, c, parts, chunk, float(eps))
-    launch("normalise/join_moments", -(-c // 32), *args, block=(32, 8))
+    launch("normalise/join_moments", -(-c // WARP), *args, block=(WARP, THREADS // WARP))
     return mean, var, scale
 
 
@@ -78,14 +82,15 @@ def batch_norm_grad(
 
 
 def _rows(name: str, rows: int, n: int, *arrays: Array) -> tuple[str, int, int]:
-    """Of a kernel that gives a row of n to a warp or a block: name, grid, threads of a block.
+    """How to launch a kernel that gives each row of n numbers to a warp or to a block.
 
-    By four numbers at once where all arrays allow reads of 16 bytes.
+    Returns (the kernel's name, blocks, threads of a block). Its threads take four numbers at once
+    where all arrays allow reads of 16 bytes.
     """
     width = 4 if n % 4 == 0 and all(a.data.ptr % 16 == 0 for a in arrays) else 1
     if n <= SHORT:
-        return f"normalise/{name}_warp_{width}", -(-32 * rows // THREADS), THREADS
-    return f"normalise/{name}_block_{width}", rows, THREADS if n <= 4 * SHORT else 1024
+        return f"normalise/{name}_warp_{width}", -(-WARP * rows // THREADS), THREADS
+    return f"normalise/{name}_block_{width}", rows, THREADS if n <= 4 * SHORT else ROW
 
 
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:

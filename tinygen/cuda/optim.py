@@ -17,7 +17,7 @@ class Together:
 
     def __init__(self, sizes: Sequence[int]):
         self.parts = cupy().asarray(_parts(sizes))
-        self.at: list[tuple[int, int]] = []  # what `pointers` holds
+        self.at: list[tuple[int, int]] = []  # what `pointers` holds: (parameter's, gradient's)
         self.pointers: Array = None
 
     def step(
@@ -31,14 +31,15 @@ class Together:
         """Runs the kernel; nothing waits for it. grads may be views, state is flat."""
         grads = [dense(g) for g in grads]
         at = [(p.data.ptr, g.data.ptr) for p, g in zip(params, grads, strict=True)]
-        if at != self.at:  # most steps find their gradients where the last one did
+        if at != self.at:  # gradients mostly lie where the last step's did
             self.at, self.pointers = at, cupy().asarray(np.array(at, np.uint64))
         numbers = tuple(map(float, numbers))
         launch(f"optim/{kernel}", len(self.parts), self.parts, self.pointers, *state, *numbers)
 
 
 def _parts(sizes: Sequence[int]) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
-    """(blocks, 4): tensor, first entry in it, the same entry among all, how many."""
+    """A row for each block: which tensor, the first entry of it that is the block's, that entry's
+    place among those of all tensors, and how many entries from there on."""
     rows, start = [], 0
     for tensor, size in enumerate(sizes):
         for first in range(0, size, PART):

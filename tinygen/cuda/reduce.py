@@ -10,11 +10,12 @@ import math
 
 from ..axes import Axes, reduced_axes, runs
 from ..device import Array, cupy
-from .launch import THREADS, blocks, dense, empty, launch
+from .launch import blocks, dense, empty, launch
+from .sizes import THREADS, WARP
 
-FULL = 528  # blocks, four for each multiprocessor of an H100: a long sum is cut into so many parts
-MOST = 128  # times the least that a part has: what its threads add one after the other has an end
-SHORT = 1024  # a row up to this long is one warp's, a longer one a block's
+FULL = 528  # blocks that fill a GPU: four for each of an H100's 132 multiprocessors
+MOST = 128  # times `least` is the longest part that `split` makes
+SHORT = 1024  # entries of a row that a warp reduces; a longer row has a block to itself
 
 
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False, scale: float = 1.0) -> Array:
@@ -58,7 +59,7 @@ def _kept(x: Array, axis: Axes, keepdims: bool) -> tuple[int, ...]:
 
 
 def _reduced(op: str, x: Array, axis: Axes, scale: float = 1.0) -> Array:
-    """scale · the reduction, of any shape."""
+    """scale · the reduction; the caller gives it its shape."""
     if not x.size:
         return empty(_kept(x, axis, False), x.dtype)
     y = dense(x)
@@ -71,7 +72,7 @@ def _reduced(op: str, x: Array, axis: Axes, scale: float = 1.0) -> Array:
 def _pass(op: str, x: Array, outer: int, n: int, inner: int, scale: float) -> Array:
     """(outer, n, inner) -> (outer, inner): one launch, or two where n is cut into parts."""
     if inner == 1 and n <= SHORT:
-        y, lanes = empty((outer,), x.dtype), min(32, power_of_2(n))
+        y, lanes = empty((outer,), x.dtype), min(WARP, power_of_2(n))
         grid = -(-outer * lanes // THREADS)
         launch(f"reduce/{op}_short_rows", grid, x, y, outer, n, lanes, scale)
         return y
@@ -95,9 +96,10 @@ def power_of_2(n: int) -> int:
 
 
 def columns(n: int, inner: int, *arrays: Array) -> tuple[int, tuple[int, int], int]:
-    """How blocks lie on n rows of `inner` columns: columns a thread, (tx, ty) threads, tiles.
+    """How n rows of `inner` columns are shared out among threads that go down the columns.
 
-    A thread takes four columns at once where all arrays allow reads of 16 bytes.
+    Returns (columns of a thread, (tx, ty) threads of a block, blocks side by side that cover all
+    columns). A thread takes four columns at once where all arrays allow reads of 16 bytes.
     """
     width = 4 if inner % 4 == 0 and all(a.data.ptr % 16 == 0 for a in arrays) else 1
     rows = power_of_2(n)
@@ -106,10 +108,12 @@ def columns(n: int, inner: int, *arrays: Array) -> tuple[int, tuple[int, int], i
 
 
 def split(n: int, least: int, others: int) -> tuple[int, int]:
-    """(parts, entries of a part): n cut so that the parts of all `others` together fill the GPU.
+    """(parts, entries of a part): how to cut n entries, each part for a block of its own.
 
-    No part is much shorter than `least`, or longer than MOST of them, however many others there
-    are, as rounding errors grow with it; by multiples of four, which keep reads aligned.
+    others: how many times the same is done beside it; all parts together should fill the GPU. No
+    part is much shorter than `least`, so that it is worth a block, or longer than MOST · least: a
+    thread adds its share of a part one by one, and rounding errors grow with their number. Parts
+    begin at multiples of four, which keeps reads aligned.
     """
     fewest, most = -(-n // (MOST * least)), -(-n // least)
     parts = sorted((fewest, -(-FULL // others), most))[1]
@@ -131,6 +135,6 @@ def _softmax(op: str, x: Array, axis: int) -> Array:
     elif n > SHORT:
         launch(f"reduce/{op}_rows", outer, x, y, n)
     else:
-        lanes = min(32, power_of_2(n))
+        lanes = min(WARP, power_of_2(n))
         launch(f"reduce/{op}_short_rows", -(-outer * lanes // THREADS), x, y, outer, n, lanes)
     return y

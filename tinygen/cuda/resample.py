@@ -41,6 +41,6 @@ def resize_input(g: Array, *, shape: tuple[int, ...], mode: str) -> Array:
 
 
 def _check_sizes(a: tuple[int, ...], b: tuple[int, ...]) -> None:
-    """Raises ValueError where whole numbers of the kernels would not fit an int."""
+    """Raises ValueError for sides so long that products in the kernels would not fit an int."""
     if any((2 * n + 1) * m + m + n >= 2**31 for n, m in zip(a, b, strict=True)):
         raise ValueError(f"wanted images of at most 32,000 pixels a side, got {a} and {b}")

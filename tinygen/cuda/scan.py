@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from ..device import Array
-from .launch import THREADS, blocks, dense, empty, launch
+from .launch import blocks, dense, empty, launch
 from .reduce import split
+from .sizes import EACH, THREADS
 
-TILE = 4 * THREADS  # entries of a row that one block sums
+TILE = EACH * THREADS  # entries of a row that one block sums
 
 
 def running_sum(x: Array, *, axis: int, reverse: bool) -> Array:
@@ -22,7 +23,7 @@ def _scan(x: Array, outer: int, n: int, inner: int, reverse: bool) -> Array:
     y = empty(x.shape, x.dtype)
     if not x.size:
         return y
-    chunk = TILE  # at most, as the errors of additions in a row grow with their number
+    chunk = TILE  # at most: rounding errors grow with how many are added one by one
     if inner > 1:
         chunk = min(chunk, split(n, 64, -(-outer * inner // 1024))[1])
     parts = -(-n // chunk)

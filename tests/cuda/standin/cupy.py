@@ -167,9 +167,9 @@ def _wrap(result, sources=()):
 
 
 def _call(f, owner=None):
-    def call(*args, **how):
-        given = [*args, *how.values()]
-        result = f(*map(_numbers, args), **{k: _numbers(v) for k, v in how.items()})
+    def call(*args, **keywords):
+        given = [*args, *keywords.values()]
+        result = f(*map(_numbers, args), **{k: _numbers(v) for k, v in keywords.items()})
         return _wrap(result, [owner, *given])
 
     call.at = lambda y, key, x: f.at(y._a, _key(key), _numbers(x))
@@ -214,8 +214,8 @@ def __getattr__(name):
     """Any other function: NumPy's, for device arrays alone."""
     if name.startswith("__"):
         raise AttributeError(name)
-    found = getattr(np, name)
-    return _call(found) if callable(found) and not isinstance(found, type) else found
+    thing = getattr(np, name)
+    return _call(thing) if callable(thing) and not isinstance(thing, type) else thing
 
 
 lib = SimpleNamespace(
@@ -235,14 +235,14 @@ CXX = (
     or f"{sys.executable} -m ziglang c++"
 ).split()
 SUFFIXES = (".cpp", ".o", ".tmp")
-HOW = {
+FLAGS = {
     "check": ["-DCOH_CHECK", "-fsanitize=thread,alignment,bounds", "-g1"],
     "fast": ["-march=native"],
 }
 
 
-def _run(command, **how):
-    done = subprocess.run(command, capture_output=True, text=True, **how)
+def _run(command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr}")
     return done.stdout
@@ -252,20 +252,20 @@ def kernels_in(code, options=()):
     """{name: most threads of a block} of the kernels in a source, which may be made by macros."""
     defines = [o for o in options if o.startswith("-D")]
     text = _run([*CXX, "-E", "-P", "-x", "c++", *defines, "-"], input=code)
-    found = re.findall(
+    kernels = re.findall(
         r"__global__\s+void\s+(?:__launch_bounds__\s*\(\s*(\d+)[^)]*\)\s*)?(\w+)\s*\(", text
     )
-    return {name: int(most or 1024) for most, name in found}
+    return {name: int(most or 1024) for most, name in kernels}
 
 
 class RawModule:
     def __init__(self, *, code, options=(), mode=None):
-        how = HOW[mode or MODE]
+        flags = FLAGS[mode or MODE]
         self.bounds = kernels_in(code, options)
         unit = code + "\n" + "".join(f"COH_KERNEL({n})\n" for n in self.bounds)
         options = [o for o in options if not o.startswith("-std")]
         compile_ = [*CXX, "-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fno-exceptions"]
-        compile_ += ["-w", *how, *options, "-include", str(HERE / "cuda_on_host.h")]
+        compile_ += ["-w", *flags, *options, "-include", str(HERE / "cuda_on_host.h")]
         self.lib = ctypes.CDLL(str(self._built(unit, compile_)))
         self.lib.coh_launch.restype = ctypes.c_char_p
 
