@@ -6,7 +6,7 @@ Labels y are integers (N,) from 0 to classes - 1; networks see them as one-hot v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,6 @@ EACH = 10  # columns of the grid of classes
 class Conditional(Model):
     """A subclass has `classes`, and writes `latent` and `generate`."""
 
-    LABELS: ClassVar[bool] = True
     classes: int
 
     def latent(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:

@@ -49,7 +49,6 @@ class Model:
 
     RANGE: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # of the images' pixels
     BINARY: ClassVar[bool] = False  # whether they are drawn as zeros and ones from grey pixels
-    LABELS: ClassVar[bool] = False  # whether it needs the images' labels
     PANELS: ClassVar[tuple[Panel, ...]] = ()  # of its curves: numbers that `update` gives
 
     @property
