@@ -81,3 +81,12 @@ def test_shares_are_stacked_to_one():
     heights = [[bar.get_height() for bar in group] for group in axes.containers]
     np.testing.assert_allclose(heights, [[0.5, 0.9], [0.5, 0.1]])
     np.testing.assert_allclose([bar.get_y() for bar in axes.containers[1]], [0.5, 0.9])
+
+
+def test_bars_are_as_long_as_their_numbers():
+    figure = plots.bars(["a", "b"], {"accuracy": [0.25, 1.0], "seconds": [0.0, 0.0]})
+    first, second = figure.axes
+    assert [bar.get_width() for bar in first.patches] == [0.25, 1.0]
+    assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text().strip() for text in first.texts] == ["0.25", "1.00"]
+    assert second.get_title() == "seconds" and second.get_xlim()[1] > 0

@@ -90,6 +90,21 @@ def shares(history: Mapping[int, Sequence[float]], classes: Sequence[str]) -> Fi
     return figure
 
 
+def bars(names: Sequence[str], values: Mapping[str, Sequence[float]]) -> Figure:
+    """A row for each of the names; side by side a panel of bars for each of the values' titles."""
+    figure = Figure(figsize=(1.5 + 4 * len(values), 1 + 0.35 * len(names)), layout="constrained")
+    panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
+    for axes, (title, numbers), colour in zip(panels, values.items(), LINES, strict=False):
+        axes.barh(list(names), numbers, color=colour)
+        for i, number in enumerate(numbers):
+            axes.text(number, i, f" {number:.2f}", va="center")
+        axes.set_xlim(0, 1.15 * max([*numbers, 1e-9]))
+        axes.set_title(title)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].invert_yaxis()
+    return figure
+
+
 def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Figure:
     """Clouds of points (N, 2) side by side, each under its title, on the same axes."""
     figure = Figure(figsize=(5 * len(points), 5), layout="constrained")
@@ -105,16 +120,19 @@ def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Fi
     return figure
 
 
-def panels(pictures: Mapping[str, str | Path]) -> Figure:
-    """PNG files side by side, each under its title."""
+def panels(pictures: Mapping[str, str | Path], *, columns: int | None = None) -> Figure:
+    """PNG files, each under its title: in one row, or in rows of so many columns."""
     from matplotlib.image import imread
 
-    figure = Figure(figsize=(4.4 * len(pictures), 4.7), layout="constrained")
-    places = figure.subplots(1, len(pictures), squeeze=False)[0]
-    for place, (title, path) in zip(places, pictures.items(), strict=True):
+    columns = columns or len(pictures)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(4.4 * columns, 4.7 * rows), layout="constrained")
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for place in places:
+        place.set_axis_off()
+    for place, (title, path) in zip(places, pictures.items(), strict=False):
         place.imshow(imread(path))
         place.set_title(title)
-        place.set_axis_off()
     return figure
 
 

@@ -27,14 +27,6 @@ class EchoBinary(Echo):
     BINARY, RANGE = True, (0.0, 1.0)
 
 
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory):
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    drawn = data.load("strokes", "test")
-    np.savez(path, images=drawn.images[:200, 4:24, 4:24], labels=drawn.labels[:200])
-    return path
-
-
 def prepared(module, digits, folder, *flags):
     p = train.parser("", module, out="runs", epochs=1, batch=16)
     argv = ["--data", digits, "--out", folder, *flags]

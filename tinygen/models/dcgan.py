@@ -4,6 +4,7 @@ The objective is `gan.py`'s. What the paper gives is an architecture that trains
 convolutions in place of pooling, both ways, batch norm in both networks except at G's output and
 D's input, ReLU in G with tanh at its end, leaky ReLU in D (section 3), of slope 0.2, weights drawn
 from N(0, 0.02²), Adam with β₁ = 0.5 (section 4). Kernels are 4×4, which stride 2 divides evenly.
+D can have another norm than batch norm: see NORMS.
 
 A 28×28 image is only two halvings from 7×7. Between z and the 7×7 grid the paper has one matrix;
 with that alone the strokes are sharp but do not make up digits. So we keep one dense hidden layer
@@ -15,21 +16,38 @@ at that end of both networks, as InfoGAN's for MNIST do (Chen et al. 2016, appen
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from ..errors import UsageError
-from ..nn import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear, Module, Reshape, Sequential
+from ..nn import (
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    LayerNorm,
+    Linear,
+    Module,
+    Reshape,
+    Sequential,
+    SpectralNorm,
+)
 from ..nn.init import Rng, normal
 from ..ops import leaky_relu, relu, tanh
 from .players import LATENT
 
-# what normalises numbers of a sample's shape, channels last
-NORMS: dict[str, Callable[..., Module]] = {
-    "batch": lambda *shape: BatchNorm(shape[-1]),
-    "layer": LayerNorm,
-}
+# D's norm. "batch": of a layer's output, as in the paper. "layer": the same where an image must not
+# see the others. "spectral": of the weights, in all layers, where D must not become steep.
+NORMS = ("batch", "layer", "spectral")
+
+
+def normed(layer: Linear | Conv2d, norm: str, rng: Rng, *shape: int) -> list[Module]:
+    """The layer with its norm. shape: of a sample's output, channels last; () if only the weights
+    are to be normalised."""
+    if norm == "spectral":
+        return [SpectralNorm(layer, rng=rng)]
+    if not shape:
+        return [layer]
+    return [layer, LayerNorm(*shape) if norm == "layer" else BatchNorm(shape[-1])]
 
 
 def dcgan(
@@ -46,7 +64,7 @@ def dcgan(
     """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, outputs).
 
     width: channels at half resolution; a quarter has twice as many.
-    norm: D's, "batch" as in the paper, or "layer" where an image must not see the others.
+    norm: D's, one of NORMS.
     told: numbers that G takes behind those of z, a class or a code.
     features: units of D's hidden layer; with head=False D ends there, (N, features).
     """
@@ -65,12 +83,16 @@ def dcgan(
         *(ConvTranspose2d(wide, width, bias=False, **conv), BatchNorm(width), relu),
         *(ConvTranspose2d(width, c, **conv), tanh),
     )
-    last = [Linear(features, outputs, **dense)] if head else []
+    last = normed(Linear(features, outputs, **dense), norm, rng) if head else []
+    middle: dict[str, Any] = {"bias": norm == "spectral"}  # batch and layer norm subtract the mean
     D = Sequential(
-        *(Conv2d(c, width, **conv), leaky),
-        *(Conv2d(width, wide, bias=False, **conv), NORMS[norm](h, w, wide), leaky),
+        *normed(Conv2d(c, width, **conv), norm, rng),
+        leaky,
+        *normed(Conv2d(width, wide, **conv, **middle), norm, rng, h, w, wide),
+        leaky,
         Reshape(h * w * wide),
-        *(Linear(h * w * wide, features, bias=False, **dense), NORMS[norm](features), leaky),
+        *normed(Linear(h * w * wide, features, **dense, **middle), norm, rng, features),
+        leaky,
         *last,
     )
     return G, D

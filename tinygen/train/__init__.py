@@ -4,6 +4,7 @@ training    the part of an example that is the same in all
 options     the flags that every example has, and errors in one line
 run         the run folder: config.json, metrics.csv, samples/, curves.png, checkpoint.safetensors
 checkpoint  everything that the next step depends on, in one file
+series      several runs by one command, to compare them
 loop        epochs and batches, the progress bar, Ctrl-C
 """
 
@@ -11,6 +12,7 @@ from ..errors import UsageError
 from .loop import Interrupted, TrainingError, fit
 from .options import Options, Parser, argument, parser, report_errors
 from .run import Run
+from .series import Series
 from .training import Training, load_model, prepare
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "Options",
     "Parser",
     "Run",
+    "Series",
     "Training",
     "TrainingError",
     "UsageError",

@@ -23,11 +23,11 @@ Step = Callable[[np.ndarray[Any, Any], np.random.Generator], Mapping[str, Tensor
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; its state is saved in `run`."""
+    """Training was asked to stop; its state is saved. `--out folder --resume` goes on."""
 
     def __init__(self, run: Run, at: Position):
         super().__init__(f"stopped in epoch {at.epoch + 1}, after step {at.step}")
-        self.run = run
+        self.folder = run.folder
 
 
 class TrainingError(UsageError):

@@ -44,7 +44,10 @@ def argument(values: Values) -> Callable[[str], Any]:
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """The description as it is written, and each flag's default."""
+    """The description as it is written, and each flag's default, if it is one value."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):
@@ -115,14 +118,22 @@ def parse(
     model: Callable[[Options], str] | None = None,
     free: Sequence[str] = (),
 ) -> tuple[Options, Config]:
-    """The options: defaults, then (with --resume) the run's own, then what the user typed; and
-    the model's among them.
+    """The options, see `read`, and the model's among them.
 
-    `out` comes back as the folder to use. model: which of the parser's models these options ask
-    for, if it has several. free: flags of the example that may be given anew on resuming, as they
-    change nothing in training. Raises UsageError, DeviceError or OSError.
+    model: which of the parser's models these options ask for, if it has several.
     """
     argv = sys.argv[1:] if argv is None else argv
+    options = read(p, argv, free=free)
+    options.model = model(options) if model else p.configs[0].model()
+    return options, _config(p, options, _typed(p, argv))
+
+
+def read(p: Parser, argv: list[str], *, free: Sequence[str] = ()) -> Options:
+    """The options: defaults, then (with --resume) the run's own, then what the user typed.
+
+    `out` comes back as the folder to use. free: flags of the example that may be given anew on
+    resuming, as they change nothing in training. Raises UsageError, DeviceError or OSError.
+    """
     options = p.parse_args(argv)
     given = _typed(p, argv)
     if not options.out:
@@ -137,8 +148,7 @@ def parse(
     threads.count()  # a wrong TINYGEN_THREADS is told now, before there is a run folder
     if options.data not in data.NAMES and Path(options.data).exists():
         options.data = str(Path(options.data).absolute())  # to resume from another folder
-    options.model = model(options) if model else p.configs[0].model()
-    return options, _config(p, options, given)
+    return options
 
 
 def _config(p: Parser, options: Options, given: dict[str, Any]) -> Config:
@@ -166,8 +176,9 @@ def _resumed(
     p: Parser, argv: list[str], given: dict[str, Any], run: Run, free: Sequence[str]
 ) -> Options:
     """The options that the run was made with, and those that may be given anew."""
-    if run.config.get("model") not in [config.model() for config in p.configs]:
-        raise UsageError(f"--resume: {run.folder} is a run of {run.config.get('model')!r}")
+    found: Any = run.config.get("model", "several models")
+    if found not in ([config.model() for config in p.configs] or ["several models"]):
+        raise UsageError(f"--resume: {run.folder} is a run of {found!r}")
     names = [n for n in vars(p.parse_args([])) if n not in ("out", "resume")]
     missing = [name for name in names if name not in run.config]
     if missing:
@@ -202,7 +213,7 @@ def report_errors(main: Callable[[], Any], name: str | None = None) -> None:
     try:
         main()
     except Interrupted as stop:
-        again = _shell_line([sys.executable, sys.argv[0], "--out", stop.run.folder, "--resume"])
+        again = _shell_line([sys.executable, sys.argv[0], "--out", stop.folder, "--resume"])
         print(f"\n{stop}; go on with: {again}", file=sys.stderr)
         sys.exit(130)
     except KeyboardInterrupt:

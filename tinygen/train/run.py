@@ -34,12 +34,8 @@ class Run:
     def create(cls, folder: str | Path, config: dict[str, Any]) -> Run:
         """A new run folder. Raises FileExistsError if it holds a run, OSError if not writable."""
         run = cls(Path(folder), config)
-        if (run.folder / "config.json").exists():
-            raise FileExistsError(
-                f"{run.folder} holds a run already: add --resume to go on with it, "
-                "or choose another --out"
-            )
-        run.samples.mkdir(parents=True, exist_ok=True)
+        refuse_run(run.folder)
+        run.folder.mkdir(parents=True, exist_ok=True)
         write_json(run.folder / "config.json", config)
         return run
 
@@ -55,9 +51,7 @@ class Run:
             raise FileError(f"{path}: wanted JSON: {error}") from None
         if not isinstance(config, dict):
             raise FileError(f"{path}: wanted a JSON object, got {type(config).__name__}")
-        run = cls(Path(folder), config)
-        run.samples.mkdir(exist_ok=True)
-        return run
+        return cls(Path(folder), config)
 
     def log(self, row: dict[str, float]) -> None:
         """Appends a row to metrics.csv, and its names above the first."""
@@ -105,7 +99,8 @@ class Run:
         write_aside(self.metrics, write)
 
     def grid_path(self, epoch: int) -> Path:
-        """Where the sample grid of an epoch belongs."""
+        """Where the sample grid of an epoch belongs; makes that folder."""
+        self.samples.mkdir(exist_ok=True)
         return self.samples / f"epoch_{epoch:04d}.png"
 
     def last_grid(self) -> Path | None:
@@ -118,6 +113,14 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return math.nan
+
+
+def refuse_run(folder: Path) -> None:
+    """Raises FileExistsError if the folder holds a run."""
+    if (folder / "config.json").exists():
+        raise FileExistsError(
+            f"{folder} holds a run already: add --resume to go on with it, or choose another --out"
+        )
 
 
 def free_folder(base: str | Path) -> Path:

@@ -1,0 +1,88 @@
+"""Several runs by one command: each in its folder, gone on with, and refused where it must be."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tinygen import train
+from tinygen.models import gan, vae
+from tinygen.train.checkpoint import Position
+
+
+def series(out, digits, *words):
+    p = train.parser("", out=str(out), epochs=1, batch=64)
+    return train.Series.of(p, ["--data", str(digits), "--out", str(out), *words])
+
+
+def test_each_run_has_its_folder_and_its_options(digits, tmp_path):
+    several = series(tmp_path / "all", digits, "--seed", "3")
+    for rate in (1e-3, 1e-4):
+        training = several.train(f"gan-{rate}", gan, arch="mlp", lr=rate)
+        assert training.model.config.lr == rate and training.options.seed == 3
+    several.train("vae", vae)
+    assert sorted(p.name for p in (tmp_path / "all").iterdir()) == [
+        *("config.json", "gan-0.0001", "gan-0.001", "vae")
+    ]
+    assert (tmp_path / "all" / "vae" / "samples" / "epoch_0001.png").exists()
+    assert "model" not in json.loads((tmp_path / "all" / "config.json").read_text())
+
+
+def test_resume_keeps_what_has_ended_and_the_flags(digits, tmp_path):
+    several = series(tmp_path, digits, "--seed", "3")
+    done = several.train("a", gan, arch="mlp").run.checkpoint
+    before = done.read_bytes(), done.stat().st_mtime_ns
+    p = train.parser("", out=str(tmp_path), epochs=1, batch=64)
+    again = train.Series.of(p, ["--out", str(tmp_path), "--resume"])
+    assert again.train("a", gan, arch="mlp").run.checkpoint == done
+    assert (done.read_bytes(), done.stat().st_mtime_ns) == before
+    assert again.train("b", gan, arch="mlp").options.seed == 3
+
+
+def test_wrong_flags_make_no_folder(digits, tmp_path):
+    with pytest.raises(train.UsageError, match="wanted a batch of at most"):
+        series(tmp_path / "all", digits, "--batch", "100000").train("a", vae)
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_folder_that_holds_a_run_is_refused(digits, tmp_path):
+    series(tmp_path, digits).train("a", vae)
+    with pytest.raises(FileExistsError, match="holds a run already: add --resume"):
+        series(tmp_path, digits)
+    with pytest.raises(train.UsageError, match="is a run of 'vae'"):
+        series(tmp_path / "a", digits, "--resume")
+
+
+def test_a_stopped_series_is_resumed_as_a_whole(digits, tmp_path, monkeypatch):
+    def stopped(self):
+        raise train.Interrupted(self.run, Position())
+
+    monkeypatch.setattr(train.Training, "fit", stopped)
+    with pytest.raises(train.Interrupted) as stop:
+        series(tmp_path, digits).train("a", vae)
+    assert stop.value.folder == tmp_path
+
+
+def test_the_comparison_of_heads_leaves_a_table_and_pictures(digits, tmp_path, monkeypatch, capsys):
+    path = Path(__file__).parents[2] / "examples" / "compare_labels_mnist.py"
+    example = SimpleNamespace(**runpy.run_path(str(path)))
+    names = ("features-200", "projection", "acgan")
+    for name in set(example.RUNS) - set(names):
+        del example.RUNS[name]
+    argv = ["--data", str(digits), "--batch", "20", "--out", str(tmp_path), "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["compare", *argv])
+    example.main()
+    rows = json.loads((tmp_path / "labels.json").read_text())
+    assert list(rows) == list(names)
+    assert rows["features-200"]["gap"] < 1e-5 and rows["projection"]["gap"] > 1e-3
+    assert rows["acgan"]["gap"] is None and rows["acgan"]["seconds"] > 0
+    for row in rows.values():
+        assert row["label accuracy"] == pytest.approx(np.mean(row["by class"]))
+    assert imread(tmp_path / "labels.png").size and imread(tmp_path / "grids.png").size
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert [line.split()[0] for line in table] == [*names, str(tmp_path / "labels.png")]

@@ -1,0 +1,63 @@
+"""Several runs by one command, to compare them: each in its own folder below --out.
+
+    series = train.Series.of(p)                      p: a parser of the common flags alone
+    training = series.train(name, module, **options)     for each run
+
+With --resume the runs that have ended are opened as they are, and the others go on.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self
+
+from ..version import __version__
+from .loop import Interrupted
+from .options import Options, Parser, parser, read
+from .run import Run, refuse_run
+from .training import Training, prepare
+
+COMMON = ("data", "device", "epochs", "batch", "seed")
+
+
+@dataclass
+class Series:
+    """The common options of several runs, and their place."""
+
+    options: Options
+
+    @classmethod
+    def of(cls, p: Parser, argv: list[str] | None = None) -> Self:
+        """What the flags ask for. Raises UsageError, DeviceError or OSError."""
+        options = read(p, sys.argv[1:] if argv is None else argv)
+        if not options.resume:
+            refuse_run(Path(options.out))
+        return cls(options)
+
+    @cached_property
+    def run(self) -> Run:
+        """The folder around the runs, made when it is first asked for."""
+        if self.options.resume:
+            return Run.open(self.options.out)
+        own = {k: v for k, v in vars(self.options).items() if k not in ("out", "resume")}
+        return Run.create(self.options.out, {"tinygen": __version__, **own})
+
+    def train(self, name: str, module: ModuleType, **options: Any) -> Training:
+        """The run called name, of a model with these options, trained to its end."""
+        common = {key: getattr(self.options, key) for key in COMMON}
+        out = Path(self.options.out) / name
+        p = parser("", module, out=str(out), epochs=common["epochs"], batch=common["batch"])
+        flags = [f"--{k.replace('_', '-')}={v}" for k, v in {**common, **options}.items()]
+        resume = ["--resume"] if self.options.resume and (out / "config.json").exists() else []
+        training = prepare(p, [f"--out={out}", *flags, *resume])
+        folder = self.run.folder  # not before: prepare tells what is wrong with the flags
+        try:
+            training.fit()
+        except Interrupted as stop:
+            stop.folder = folder
+            raise
+        return training
