@@ -17,10 +17,11 @@ from tinygen.weights import write_json
 
 SAMPLES = 100  # of each category
 PURE = 0.8  # a category means a digit from this share on
+MISSING = 0.02  # a class is missing below this share
 
 
 def main() -> None:
-    p = train.parser(__doc__, infogan, out="runs/infogan_mnist", epochs=3, batch=64)
+    p = train.parser(__doc__, infogan, out="runs/infogan_mnist", epochs=5, batch=64)
     training = train.prepare(p)
     model, folder = training.model, training.run.folder
     net = scores.run_classifier(training.run, training.dataset)
@@ -54,8 +55,13 @@ def report(tables, classes):
     last = tables[max(tables)]
     for k, shares in enumerate(last):
         print(f"category {k}: {classes[shares.argmax()]} {shares.max():.0%}")
-    pure = sum(shares.max() >= PURE for shares in last)
-    print(f"{pure} of {len(last)} categories give one digit at least {PURE:.0%} of the time")
+    pure = [classes[shares.argmax()] for shares in last if shares.max() >= PURE]
+    print(
+        f"{len(pure)} of {len(last)} categories give one digit at least {PURE:.0%} of the time: "
+        f"{len(set(pure))} different ones"
+    )
+    drawn = [classes[i] for i, share in enumerate(last.mean(0)) if share >= MISSING]
+    print(f"classes in at least {MISSING:.0%} of all samples: {' '.join(drawn)}")
     main = np.array([t.max(1).mean() for t in tables.values()])  # one number an epoch
     print(f"mean share of the main digit {main[-1]:.2f}, sd over epochs {main.std():.2f}")
     shares = {epoch: t.tolist() for epoch, t in tables.items()}

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +38,6 @@ from ..nn import BatchNorm, Linear, Module, Sequential
 from ..nn.init import Rng, normal
 from ..nn.module import Train
 from ..ops import concatenate, leaky_relu, sigmoid, sum
-from ..optim import Adam
 from . import config
 from .cgan import CGAN
 from .conditional import wants_labels
@@ -46,6 +45,7 @@ from .config import POSITIVE, one_of, option
 from .dcgan import dcgan, normed
 from .gan import LOSSES
 from .model import Setup
+from .players import adams
 
 FEATURES = 200  # of f(x), unless the variant says otherwise
 BEGIN = normal(0.02)
@@ -183,16 +183,10 @@ def label_gradients(D: Module, x: Any, classes: int) -> np.ndarray[Any, Any]:
     return np.stack(gradients)
 
 
-class Recipe(NamedTuple):
-    """Adam's learning rate and β of both networks."""
-
-    lr: float
-    betas: tuple[float, float]
-
-
+# D's norm -> Adam's rate and β, of both networks
 RECIPES = {
-    "batch": Recipe(4e-4, (0.5, 0.999)),  # Radford et al. 2015, at twice the rate
-    "spectral": Recipe(8e-4, (0.0, 0.9)),  # Miyato & Koyama 2018, at four times
+    "batch": {"lr": 4e-4, "beta1": 0.5, "beta2": 0.999},  # Radford et al. 2015, at twice the rate
+    "spectral": {"lr": 8e-4, "beta1": 0.0, "beta2": 0.9},  # Miyato & Koyama 2018, at four times
 }
 
 
@@ -216,6 +210,6 @@ def build(config: Config, setup: Setup, rng: Rng) -> CDCGAN:
     classes = wants_labels(setup, "cdcgan")
     norm = config.norm or HEADS[config.variant][1]
     G, D = setup.place(*networks(config.variant, norm, setup.shape, classes, rng))
-    lr, betas = config.lr or RECIPES[norm].lr, RECIPES[norm].betas
-    opt_G, opt_D = (Adam(n.parameters(), lr=lr, betas=betas) for n in (G, D))
+    recipe = RECIPES[norm] | ({} if config.lr is None else {"lr": config.lr})
+    opt_G, opt_D = adams(G, D, **recipe)
     return CDCGAN(classes, G, D, opt_G, opt_D, config)

@@ -36,9 +36,9 @@ def given(x: Tensor, y: Tensor | None) -> Tensor:
     return x if y is None else concatenate([x, y], axis=1)
 
 
-def adams(*networks: Module, lr: float, beta1: float) -> tuple[Adam, ...]:
-    """An Adam for each network, with β₂ = 0.999."""
-    return tuple(Adam(n.parameters(), lr=lr, betas=(beta1, 0.999)) for n in networks)
+def adams(*networks: Module, lr: float, beta1: float, beta2: float = 0.999) -> tuple[Adam, ...]:
+    """An Adam for each network."""
+    return tuple(Adam(n.parameters(), lr=lr, betas=(beta1, beta2)) for n in networks)
 
 
 @dataclass
