@@ -2,6 +2,9 @@
 
 classifier   a small convolutional net that says which class a picture is of
 classes      the share of each class among a model's samples, epoch after epoch: is it collapsing?
+inception    is each sample clearly of a class, and are all classes there? By a classifier's answers
+frechet      how far two sets of features are apart, each taken for a Gaussian
+neighbours   precision and recall, and the nearest training image
 labels       whether a conditional model draws what it is asked for
 likelihood   log p(x) of a model with an encoder and a decoder, by importance sampling
 wasserstein  the sliced Wasserstein-1 distance of two clouds of points
@@ -9,20 +12,32 @@ wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 
 from .classes import ClassHistogram, run_classifier
 from .classifier import Verdict, judge, network, probabilities, train_classifier
+from .frechet import frechet_distance
+from .inception import Modes, class_balance, diversity_score, inception_score, mode_score, modes
 from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
+from .neighbours import nearest, precision_recall
 from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
     "ClassHistogram",
     "Heard",
+    "Modes",
     "Verdict",
+    "class_balance",
     "directions",
+    "diversity_score",
+    "frechet_distance",
     "hears_labels",
+    "inception_score",
     "judge",
     "label_influence",
     "log_likelihood",
+    "mode_score",
+    "modes",
+    "nearest",
     "network",
+    "precision_recall",
     "probabilities",
     "report_labels",
     "run_classifier",
