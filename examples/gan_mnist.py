@@ -6,9 +6,9 @@ The objective and the networks are in tinygen/models/gan.py. Every epoch leaves 
 A long run of the fully connected networks, `--arch mlp --epochs 300`, takes hours on two cores;
 samples/ then holds the grids of epochs 1, 5, 10, 20, 50, 100, 200 and 300, among all others.
 
-`--histogram` trains a classifier first and draws classes.png, the share of each digit among 1,000
-samples after each epoch. A generator that moves too far for each step of the discriminator ends in
-one digit, and jumps to another when that one is found out:
+`--histogram` draws classes.png, the share of each digit among 1,000 samples after each epoch, as a
+classifier sees them. A generator that moves too far for each step of the discriminator ends in one
+digit, and jumps to another when that one is found out:
 
     python examples/gan_mnist.py --arch mlp --generator-steps 5 --lr 2e-3 --beta1 0.9 --histogram
 """

@@ -1,8 +1,8 @@
 """Train an InfoGAN on MNIST and see what its codes came to mean: python examples/infogan_mnist.py
 
 The objective and the networks are in tinygen/models/infogan.py. No label is used in training. Every
-epoch leaves a grid with a row for each of the ten categories; a classifier, trained first, says
-which digits they are. At the end it leaves:
+epoch leaves a grid with a row for each of the ten categories; a classifier says which digits they
+are. At the end it leaves:
 
     sweep_1.png, sweep_2.png   each row a category; along it one of the code's two numbers changes
     codes.json                 epoch -> the share of each digit among a category's samples, and how

@@ -20,6 +20,10 @@ def test_the_wheel_holds_package_and_kernels(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {p.relative_to(REPOSITORY).as_posix() for p in REPOSITORY.glob("tinygen/**/*.py")}
     assert package <= names
+    weights = {
+        p.relative_to(REPOSITORY).as_posix() for p in REPOSITORY.glob("tinygen/**/*.safetensors")
+    }
+    assert len(weights) == 2 and weights <= names
     kernels = {f"tinygen/kernels/{p.name}" for p in (REPOSITORY / "kernels").iterdir()}
     assert kernels and kernels <= names
     assert "tinygen/py.typed" in names

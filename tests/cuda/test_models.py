@@ -81,17 +81,22 @@ def trained(model, steps, rng):
     return {key: np.array([row[key].item() for row in rows]) for key in rows[0]}
 
 
-def chaotic(model):
-    """Whether it normalises a batch of four, and steps by Adam or RMSProp, which go as far for a
-    gradient of 1e-8 as for one of 1: in float32 the CPU's own losses are 1e-2 apart after a few
-    steps if the weights are moved by 1e-7 at the start. So these are compared in float64."""
-    modules = [m for network in model.networks().values() for m in network.modules()]
-    return any(isinstance(m, BatchNorm | LayerNorm) for m in modules)
+STEEP = ("wgan", "vae adagrad")  # how titles begin of models without a norm that are chaotic, too
+
+
+def chaotic(title):
+    """Whether rounding grows: weights moved by 1e-7 at the start change the CPU's own losses by
+    1e-3 to 8e-2 within twenty steps in float32, for most seeds. Batch norm of four images does
+    that, and steps as long for a gradient of 1e-8 as for one of 1, as Adam's, RMSProp's and
+    Adagrad's first are. These models are compared in float64."""
+    networks = build(title, "cpu").networks().values()
+    norms = [m for n in networks for m in n.modules() if isinstance(m, BatchNorm | LayerNorm)]
+    return bool(norms) or title.startswith(STEEP)
 
 
 @all_cases
 def test_twenty_steps_have_the_cpus_losses(title):
-    dtype = np.float64 if chaotic(build(title, "cpu")) else np.float32
+    dtype = np.float64 if chaotic(title) else np.float32
     cpu, cuda = (build(title, device, dtype) for device in ("cpu", "cuda"))
     same(*(trained(model, STEPS, np.random.default_rng(1)) for model in (cuda, cpu)))
     for part in cuda.parts().values():

@@ -1,6 +1,8 @@
 """Floor 5: numbers that say how well samples meet what they should be samples of.
 
-classifier   a small convolutional net that says which class a picture is of
+reference    the classifiers of MNIST and Fashion-MNIST, with weights that come with the package
+             (`make_reference` made them)
+classifier   a small convolutional net that says which class a picture is of, trained when needed
 classes      the share of each class among a model's samples, epoch after epoch: is it collapsing?
 inception    is each sample clearly of a class, and are all classes there? By a classifier's answers
 frechet      how far two sets of features are apart, each taken for a Gaussian
@@ -17,6 +19,7 @@ from .inception import Modes, class_balance, diversity_score, inception_score, m
 from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
 from .neighbours import nearest, precision_recall
+from .reference import features
 from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
@@ -27,6 +30,7 @@ __all__ = [
     "class_balance",
     "directions",
     "diversity_score",
+    "features",
     "frechet_distance",
     "hears_labels",
     "inception_score",

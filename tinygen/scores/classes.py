@@ -18,16 +18,20 @@ from ..nn import Module
 from ..train import Run
 from ..weights import load, save, write_json
 from .classifier import judge, network, train_classifier
+from .reference import has_reference, reference
 
 COLLAPSED = 0.9  # of the samples in one class
 
 
 def run_classifier(run: Run, dataset: Dataset) -> Module:
-    """A classifier of the run's own images: classifier.safetensors, trained first if there is none.
+    """A classifier of the run's own images.
 
-    Raises FileError if the file is not of these images.
+    The reference classifier, where the package has one. Else classifier.safetensors, trained first
+    if there is none. Raises FileError if the file is not of these images.
     """
     path = run.folder / "classifier.safetensors"
+    if not path.exists() and has_reference(dataset):
+        return reference(dataset.name)
     if not path.exists():
         net = train_classifier(dataset)
         save(path, net.state_dict())
@@ -43,7 +47,7 @@ def run_classifier(run: Run, dataset: Dataset) -> Module:
 class ClassHistogram:
     """Leaves three files in the run folder, and finds them again when the run is resumed:
 
-    classifier.safetensors   what judges, trained here on the run's own images first
+    classifier.safetensors   what judges, unless it is a reference classifier: trained here first
     classes.json             epoch -> the share of each class
     classes.png              the same as bars over the epochs
     """
