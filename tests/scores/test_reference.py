@@ -75,6 +75,8 @@ def test_the_net_trains():
 def test_another_data_set_has_none():
     with pytest.raises(UsageError, match="among mnist, fashion, got 'cifar10'"):
         reference.reference("cifar10")
+    with pytest.raises(UsageError, match="among mnist or fashion, got cifar10"):
+        make_reference.main(["cifar10"])
 
 
 def test_a_run_of_mnist_is_judged_by_it(tmp_path):

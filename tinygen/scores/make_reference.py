@@ -22,10 +22,12 @@ from .. import data
 from ..autodiff import grad
 from ..core import tensor
 from ..data import Dataset, scale
+from ..errors import UsageError
 from ..nn import BatchNorm, Conv2d, Linear, Sequential
 from ..nn.init import Rng
 from ..optim import Adam, cosine
 from ..prob import softmax_loss
+from ..train import report_errors
 from ..weights import save
 from .reference import NAMES, WEIGHTS, accuracy, layers
 
@@ -80,7 +82,13 @@ def fold(net: Sequential) -> Sequential:
 
 
 def main(names: list[str]) -> None:
-    """Trains the classifiers of these data sets and stores them in the package."""
+    """Trains the classifiers of these data sets and stores them in the package.
+
+    Raises UsageError for a set that has none.
+    """
+    if unknown := set(names) - set(NAMES):
+        wanted, got = " or ".join(NAMES), ", ".join(sorted(unknown))
+        raise UsageError(f"wanted data sets among {wanted}, got {got}")
     WEIGHTS.mkdir(exist_ok=True)
     for name in names or NAMES:
         net = train_reference(data.load(name, "train"))
@@ -96,4 +104,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    report_errors(lambda: main(sys.argv[1:]), "make_reference")
