@@ -1,7 +1,7 @@
 """Which conditional DCGAN hears its labels? python examples/compare_labels_mnist.py
 
 Trains every variant of tinygen/models/cdcgan.py for the same number of epochs, two of them also
-with the other's norm in D, and the ACGAN: about twenty minutes. Each has a run folder of its own
+with the other's norm in D, and the ACGAN: about half an hour. Each has a run folder of its own
 below --out; a comparison that was stopped goes on with --resume. Leaves:
 
     labels.json   for each: label accuracy and label influence (tinygen/scores/labels.py), the gap
