@@ -26,9 +26,10 @@ IMAGES = 64  # at which D's gradients are taken
 def main() -> None:
     p = train.parser(__doc__, out="runs/compare_labels_mnist", epochs=2, batch=64)
     series = train.Series.of(p)
-    folder, rows, grids, net = series.run.folder, {}, {}, None
+    rows, grids, net = {}, {}, None
     for name, (module, options) in RUNS.items():
         training = series.train(name, module, **options)
+        folder = series.run.folder
         net = net or scores.run_classifier(series.run, training.dataset)
         rows[name], grids[name] = row(training, net), training.run.last_grid()
         write_json(folder / "labels.json", rows)

@@ -68,15 +68,31 @@ def test_a_stopped_series_is_resumed_as_a_whole(digits, tmp_path, monkeypatch):
     assert stop.value.folder == tmp_path
 
 
-def test_the_comparison_of_heads_leaves_a_table_and_pictures(digits, tmp_path, monkeypatch, capsys):
+def comparison(monkeypatch, *names):
+    """examples/compare_labels_mnist.py with these of its runs."""
     path = Path(__file__).parents[2] / "examples" / "compare_labels_mnist.py"
     example = SimpleNamespace(**runpy.run_path(str(path)))
-    names = ("features-200", "projection", "acgan")
     for name in set(example.RUNS) - set(names):
         del example.RUNS[name]
-    argv = ["--data", str(digits), "--batch", "20", "--out", str(tmp_path), "--epochs", "1"]
-    monkeypatch.setattr(sys, "argv", ["compare", *argv])
-    example.main()
+
+    def main(*argv):
+        monkeypatch.setattr(sys, "argv", ["compare", *map(str, argv)])
+        example.main()
+
+    return main
+
+
+def test_a_comparison_with_wrong_flags_makes_no_folder(digits, tmp_path, monkeypatch):
+    main, out = comparison(monkeypatch, "projection"), tmp_path / "all"
+    with pytest.raises(train.UsageError, match="wanted a batch of at most"):
+        main("--data", digits, "--batch", 100_000, "--out", out)
+    assert not out.exists()
+
+
+def test_the_comparison_of_heads_leaves_a_table_and_pictures(digits, tmp_path, monkeypatch, capsys):
+    names = ("features-200", "projection", "acgan")
+    main = comparison(monkeypatch, *names)
+    main("--data", digits, "--batch", 20, "--out", tmp_path, "--epochs", 1)
     rows = json.loads((tmp_path / "labels.json").read_text())
     assert list(rows) == list(names)
     assert rows["features-200"]["gap"] < 1e-5 and rows["projection"]["gap"] > 1e-3
