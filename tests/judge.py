@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygen import data
-from tinygen.scores import Verdict, judge, probabilities, train_classifier
+from tinygen.scores import Verdict, accuracy, judge, train_classifier
 from tinygen.train import load_model
 
 
@@ -20,8 +20,7 @@ def judge_run(folder: Any, n: int = 1000) -> Verdict:
     run, model = load_model(folder)
     real, test = (data.load(run.config["data"], split) for split in ("train", "test"))
     net = train_classifier(real)
-    accuracy = (probabilities(net, test.images).argmax(1) == test.labels).mean()
-    print(f"classifier: {accuracy:.2%} right on the test images")
+    print(f"classifier: {accuracy(net, test):.2%} right on the test images")
     pictures = model.sample(n, np.random.default_rng(123))
     return judge(net, data.unscale(pictures, *model.RANGE))
 

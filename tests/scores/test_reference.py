@@ -8,7 +8,7 @@ import pytest
 import tinygen as tg
 from tinygen import data
 from tinygen.errors import UsageError
-from tinygen.scores import features, make_reference, reference, run_classifier
+from tinygen.scores import accuracy, features, make_reference, reference, run_classifier
 from tinygen.train import Run
 from tinygen.weights import load, load_metadata
 
@@ -69,7 +69,7 @@ def test_the_net_trains():
     drawn = data.load("strokes", "test")
     some = data.Dataset(drawn.images[:1500], drawn.labels[:1500], drawn.classes, "strokes")
     net = make_reference.train_reference(some, epochs=3, batch=50)
-    assert reference.accuracy(net, some) > 0.9
+    assert accuracy(net, some) > 0.9
 
 
 def test_another_data_set_has_none():
@@ -98,6 +98,6 @@ def test_it_knows_the_test_split(name, least):
     if "TINYGEN_DATA" not in os.environ:
         pytest.skip("TINYGEN_DATA is not set to a folder that holds the real sets")
     test = data.load(name, "test")
-    share = reference.accuracy(reference.reference(name), test)
+    share = accuracy(reference.reference(name), test)
     stated = load_metadata(reference.WEIGHTS / f"{name}.safetensors")["test"]
     assert share > least and stated == f"{share:.2%}"

@@ -13,7 +13,7 @@ wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 """
 
 from .classes import ClassHistogram, run_classifier
-from .classifier import Verdict, judge, network, probabilities, train_classifier
+from .classifier import Verdict, accuracy, judge, network, probabilities, train_classifier
 from .frechet import frechet_distance
 from .inception import Modes, class_balance, diversity_score, inception_score, mode_score, modes
 from .labels import Heard, hears_labels, label_influence, report_labels
@@ -27,6 +27,7 @@ __all__ = [
     "Heard",
     "Modes",
     "Verdict",
+    "accuracy",
     "class_balance",
     "directions",
     "diversity_score",

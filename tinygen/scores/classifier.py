@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..errors import UsageError
 from ..nn import Conv2d, Linear, Module, Reshape, Sequential, in_chunks
 from ..nn.init import Rng, he
 from ..ops import relu, softmax
-from ..optim import Adam
+from ..optim import Adam, Optimizer
 from ..prob import softmax_loss
 
 
@@ -45,29 +46,50 @@ def train_classifier(
 
     Raises UsageError if there is only one class to tell apart.
     """
-    from tqdm.auto import tqdm
-
-    classes, images, labels = len(dataset.classes), dataset.images, dataset.labels
+    classes = len(dataset.classes)
     if classes < 2:
         raise UsageError(f"classifier: wanted images of two classes or more, got {classes}")
     rng = np.random.default_rng(seed)
-    net = network(images.shape[1:], classes, rng)
+    net = network(dataset.images.shape[1:], classes, rng)
     opt = Adam(net.parameters(), lr=1e-3)
-    starts = range(0, len(images) - batch + 1, batch)
+    learn(net, opt, dataset, rng, epochs=epochs, batch=batch, quiet=quiet)
+    return net
+
+
+def learn(
+    net: Module,
+    opt: Optimizer,
+    dataset: Dataset,
+    rng: Rng,
+    *,
+    epochs: int,
+    batch: int,
+    vary: Callable[[Any], Any] = lambda images: images,
+    quiet: bool = False,
+) -> None:
+    """Steps of opt on batches in random order. vary: what is done to each batch of uint8 images."""
+    from tqdm.auto import tqdm
+
+    starts = range(0, len(dataset) - batch + 1, batch)
     with tqdm(total=epochs * len(starts), desc="classifier", unit="step", disable=quiet) as bar:
         for _ in range(epochs):
-            order = rng.permutation(len(images))
+            order = rng.permutation(len(dataset))
             for i in starts:
                 chosen = order[i : i + batch]
-                x = tensor(scale(images[chosen], -1, 1))
-                opt.step(grad(softmax_loss(net(x), labels[chosen]), opt.params))
+                x = tensor(scale(vary(dataset.images[chosen]), -1, 1))
+                loss = softmax_loss(net(x, train=True), dataset.labels[chosen])
+                opt.step(grad(loss, opt.params))
                 bar.update()
-    return net
 
 
 def probabilities(net: Module, images: Any) -> np.ndarray[Any, Any]:
     """p(class | picture) of uint8 images (N, H, W, C): (N, classes)."""
     return in_chunks(lambda part: softmax(net(tensor(scale(part, -1, 1)))), images, 500)
+
+
+def accuracy(net: Module, dataset: Dataset) -> float:
+    """The share of the data set's images whose class the net finds."""
+    return float((probabilities(net, dataset.images).argmax(1) == dataset.labels).mean())
 
 
 def judge(net: Module, images: Any) -> Verdict:

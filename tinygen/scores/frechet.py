@@ -18,25 +18,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import svdvals
 
-from ..errors import UsageError
+from .clouds import two_clouds
 
 Array = np.ndarray[Any, Any]
 
 
 def frechet_distance(a: Any, b: Any) -> float:
     """F of features a (N, d) and b (M, d), each two samples or more. UsageError for others."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise UsageError(
-            f"frechet_distance: wanted features (N, d) and (M, d), N and M >= 2, "
-            f"got {a.shape} and {b.shape}"
-        )
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise UsageError("frechet_distance: wanted finite features, got NaN or infinity")
+    a, b = two_clouds("frechet_distance", a, b, least=2)
     (mu_a, R_a), (mu_b, R_b) = _moments(a), _moments(b)
-    traces = (R_a**2).sum() + (R_b**2).sum() - 2 * svdvals(R_a @ R_b.T).sum()
+    traces = (
+        (R_a**2).sum() + (R_b**2).sum() - 2 * np.linalg.svd(R_a @ R_b.T, compute_uv=False).sum()
+    )
     return float(((mu_a - mu_b) ** 2).sum() + max(traces, 0.0))
 
 

@@ -13,23 +13,21 @@ so that what is stored, in float16, is plain layers with biases.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from .. import data
-from ..autodiff import grad
-from ..core import tensor
-from ..data import Dataset, scale
+from ..data import Dataset
 from ..errors import UsageError
 from ..nn import BatchNorm, Conv2d, Linear, Sequential
 from ..nn.init import Rng
 from ..optim import Adam, cosine
-from ..prob import softmax_loss
 from ..train import report_errors
 from ..weights import save
-from .reference import NAMES, WEIGHTS, accuracy, layers
+from .classifier import accuracy, learn
+from .reference import NAMES, WEIGHTS, layers
 
 MIRRORED = ("fashion",)  # whose classes look the same from the other side
 SHIFT = 2  # pixels
@@ -39,17 +37,10 @@ def train_reference(dataset: Dataset, *, epochs: int = 6, batch: int = 100) -> S
     """`layers` trained on the images, folded."""
     rng = np.random.default_rng(0)
     net = layers(rng, folded=False)
-    starts = range(0, len(dataset) - batch + 1, batch)
-    opt = Adam(net.parameters(), lr=cosine(2e-3, steps=epochs * len(starts)))
-    with tqdm(total=epochs * len(starts), desc=dataset.name, unit="step") as bar:
-        for _ in range(epochs):
-            order = rng.permutation(len(dataset))
-            for i in starts:
-                chosen = order[i : i + batch]
-                x = varied(dataset.images[chosen], rng, mirror=dataset.name in MIRRORED)
-                logits = net(tensor(scale(x, -1, 1)), train=True)
-                opt.step(grad(softmax_loss(logits, dataset.labels[chosen]), opt.params))
-                bar.update()
+    steps = epochs * (len(dataset) // batch)
+    opt = Adam(net.parameters(), lr=cosine(2e-3, steps=steps))
+    vary = partial(varied, rng=rng, mirror=dataset.name in MIRRORED)
+    learn(net, opt, dataset, rng, epochs=epochs, batch=batch, vary=vary)
     return fold(net)
 
 

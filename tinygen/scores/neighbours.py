@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from ..errors import UsageError
+from .clouds import two_clouds
 
 Array = np.ndarray[Any, Any]
 BLOCK = 1024  # points at a time: a block of distances to 10,000 points is 80 MB
@@ -27,7 +27,7 @@ def precision_recall(real: Any, samples: Any, *, k: int = 3) -> tuple[float, flo
 
     Raises UsageError for fewer than k + 1 points on a side.
     """
-    real, samples = _points("precision_recall", real, samples)
+    real, samples = two_clouds("precision_recall", real, samples)
     if not 1 <= k < min(len(real), len(samples)):
         raise UsageError(
             f"precision_recall: wanted 1 <= k < the number of points, "
@@ -46,20 +46,13 @@ def _within(points: Array, centres: Array, k: int) -> float:
 
 def nearest(points: Any, among: Any) -> tuple[Array, Array]:
     """For each of points (N, d) the index of the nearest of `among` (M, d), and its distance."""
-    points, among = _points("nearest", points, among)
+    points, among = two_clouds("nearest", points, among)
     index = np.concatenate([block.argmin(1) for block in _distances(points, among)])
     return index, np.linalg.norm(points - among[index], axis=1)
 
 
 def _distances(points: Array, among: Array) -> Any:
     """Blocks of the distances (N, M), row by row."""
+    from scipy.spatial.distance import cdist  # a tenth of a second, which no other score needs
+
     return (cdist(points[i : i + BLOCK], among) for i in range(0, len(points), BLOCK))
-
-
-def _points(name: str, a: Any, b: Any) -> tuple[Array, Array]:
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not len(a) or not len(b):
-        raise UsageError(f"{name}: wanted points (N, d) and (M, d), got {a.shape} and {b.shape}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise UsageError(f"{name}: wanted finite points, got NaN or infinity")
-    return a, b

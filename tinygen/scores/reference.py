@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Tensor, tensor
+from ..core import tensor
 from ..data import Dataset, scale
 from ..data.known import KNOWN
 from ..errors import UsageError
@@ -67,15 +67,5 @@ def has_reference(dataset: Dataset) -> bool:
 
 def features(name: str, images: Any) -> np.ndarray[Any, Any]:
     """What its last layer sees of uint8 images (N, 28, 28, 1): (N, 64), all >= 0."""
-    inner = reference(name).layers[:-1]
-    return in_chunks(lambda part: Sequential(*inner)(tensor(scale(part, -1, 1))), images, 500)
-
-
-def accuracy(net: Module, dataset: Dataset) -> float:
-    """The share of the data set's images whose class the net finds."""
-
-    def logits(part: Any) -> Tensor:
-        return net(tensor(scale(part, -1, 1)))
-
-    found = in_chunks(logits, dataset.images, 500).argmax(1)
-    return float((found == dataset.labels).mean())
+    inner = Sequential(*reference(name).layers[:-1])
+    return in_chunks(lambda part: inner(tensor(scale(part, -1, 1))), images, 500)

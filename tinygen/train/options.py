@@ -123,13 +123,14 @@ def parse(
     model: which of the parser's models these options ask for, if it has several.
     """
     argv = sys.argv[1:] if argv is None else argv
-    options = read(p, argv, free=free)
+    options, given = read(p, argv, free=free)
     options.model = model(options) if model else p.configs[0].model()
-    return options, _config(p, options, _typed(p, argv))
+    return options, _config(p, options, given)
 
 
-def read(p: Parser, argv: list[str], *, free: Sequence[str] = ()) -> Options:
-    """The options: defaults, then (with --resume) the run's own, then what the user typed.
+def read(p: Parser, argv: list[str], *, free: Sequence[str] = ()) -> tuple[Options, dict[str, Any]]:
+    """The options: defaults, then (with --resume) the run's own, then what the user typed; and
+    the last alone.
 
     `out` comes back as the folder to use. free: flags of the example that may be given anew on
     resuming, as they change nothing in training. Raises UsageError, DeviceError or OSError.
@@ -148,7 +149,7 @@ def read(p: Parser, argv: list[str], *, free: Sequence[str] = ()) -> Options:
     threads.count()  # a wrong TINYGEN_THREADS is told now, before there is a run folder
     if options.data not in data.NAMES and Path(options.data).exists():
         options.data = str(Path(options.data).absolute())  # to resume from another folder
-    return options
+    return options, given
 
 
 def _config(p: Parser, options: Options, given: dict[str, Any]) -> Config:

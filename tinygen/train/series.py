@@ -1,7 +1,7 @@
 """Several runs by one command, to compare them: each in its own folder below --out.
 
-    series = train.Series.of(p)                      p: a parser of the common flags alone
-    training = series.train(name, module, **options)     for each run
+    series = train.Series.of(p)                         p: a parser of the common flags alone
+    training = series.train(name, module, **options)    for each run
 
 With --resume the runs that have ended are opened as they are, and the others go on.
 """
@@ -33,7 +33,7 @@ class Series:
     @classmethod
     def of(cls, p: Parser, argv: list[str] | None = None) -> Self:
         """What the flags ask for. Raises UsageError, DeviceError or OSError."""
-        options = read(p, sys.argv[1:] if argv is None else argv)
+        options, _ = read(p, sys.argv[1:] if argv is None else argv)
         if not options.resume:
             refuse_run(Path(options.out))
         return cls(options)

@@ -1,0 +1,25 @@
+"""Two sets of points, as the scores that compare them take them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+
+Array = np.ndarray[Any, Any]
+
+
+def two_clouds(name: str, a: Any, b: Any, *, least: int = 1) -> tuple[Array, Array]:
+    """a (N, d) and b (M, d) in float64. Raises UsageError, in the name of a score, for fewer than
+    `least` points in one, for other shapes, or for NaN."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < least:
+        raise UsageError(
+            f"{name}: wanted points (N, d) and (M, d), N and M >= {least}, "
+            f"got {a.shape} and {b.shape}"
+        )
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise UsageError(f"{name}: wanted finite points, got NaN or infinity")
+    return a, b
