@@ -90,3 +90,14 @@ def test_bars_are_as_long_as_their_numbers():
     assert [label.get_text() for label in first.get_yticklabels()] == ["a", "b"]
     assert [text.get_text().strip() for text in first.texts] == ["0.25", "1.00"]
     assert second.get_title() == "seconds" and second.get_xlim()[1] > 0
+
+
+def test_progress_draws_means_and_their_spread():
+    values = np.array([[[1.0, 10.0], [3.0, 30.0]], [[3.0, 10.0], [5.0, 30.0]]])  # 2 seeds, 2 times
+    figure = plots.progress({"a": ([1, 2], values)}, ("x", "y"), axis="t", logarithmic=("y",))
+    first, second = figure.axes
+    np.testing.assert_array_equal(first.lines[0].get_ydata(), [2, 4])
+    band = first.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (1, 5) and first.get_xlabel() == "t"
+    assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
+    assert [first.get_title(), second.get_title()] == ["x", "y"]

@@ -159,6 +159,37 @@ def curves(
     return figure
 
 
+def progress(
+    runs: Mapping[str, tuple[Sequence[float], Any]],
+    panels: Sequence[str],
+    *,
+    axis: str,
+    logarithmic: Sequence[str] = (),
+) -> Figure:
+    """How several runs get on: a panel for each name, in it a line for each run.
+
+    runs: title -> (positions (n,) along `axis`, values (repeats, n, panels)). A line is the mean
+    over the repeats, and its band a standard deviation to both sides.
+    """
+    from matplotlib import colormaps
+
+    figure = Figure(figsize=(5.5 * len(panels) + 1.5, 4.5), layout="constrained")
+    places = figure.subplots(1, len(panels), squeeze=False)[0]
+    for i, (axes, panel) in enumerate(zip(places, panels, strict=True)):
+        for k, (title, (x, values)) in enumerate(runs.items()):
+            y = np.asarray(values)[:, :, i]
+            mean, sd, colour = y.mean(0), y.std(0), colormaps["tab10"](k % 10)
+            axes.plot(x, mean, color=colour, label=title, marker="o", markersize=3)
+            axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
+        axes.set_xlabel(axis)
+        axes.set_title(panel)
+        axes.grid(alpha=0.3)
+        if panel in logarithmic:
+            axes.set_yscale("log")
+    places[-1].legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
 def _running_mean(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The mean over a window of a fiftieth of the curve, centred; shorter at both ends."""
     if not len(values):

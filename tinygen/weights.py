@@ -79,6 +79,14 @@ def write_json(path: str | Path, value: Any) -> None:
     write_aside(path, lambda p: p.write_text(text, encoding="utf-8"))
 
 
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds. Raises FileError if it is none, OSError if it cannot be read."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FileError(f"{path}: wanted JSON: {error}") from None
+
+
 # PyTorch keeps dense weights (out, in) and convolutions OIHW. Of a transposed convolution
 # (kh, kw, out, in) it keeps (in, out, kh, kw): the same exchange of axes. A layer norm over images
 # has (C, H, W) there, (H, W, C) here. All else stays: a table of embeddings is (n, d) in both, so

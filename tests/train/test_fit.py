@@ -18,7 +18,7 @@ IMAGES = data.load("strokes", "test").images[:300]
 EPOCHS, BATCH = 4, 32  # 9 steps an epoch
 
 
-def training(folder, *, resume=False, at=None, do=None, epochs=EPOCHS, arch="mlp"):
+def training(folder, *, resume=False, at=None, do=None, epochs=EPOCHS, arch="mlp", **how):
     """Trains a GAN in `folder`; calls do() in step number `at`. Returns the model's arrays."""
     rng = np.random.default_rng(7)
     model = gan.build(gan.Config(arch=arch), Setup((28, 28, 1)), rng)
@@ -32,7 +32,7 @@ def training(folder, *, resume=False, at=None, do=None, epochs=EPOCHS, arch="mlp
             do()
         return out
 
-    train.fit(run, model.parts(), step, len(IMAGES), rng, epochs=epochs, batch=BATCH)
+    train.fit(run, model.parts(), step, len(IMAGES), rng, epochs=epochs, batch=BATCH, **how)
     return {f"{n}/{k}": v for n, p in model.parts().items() for k, v in p.state_dict().items()}
 
 
@@ -242,3 +242,19 @@ def test_a_cut_off_row_is_dropped(tmp_path):
     before = run.metrics.read_text().splitlines()[:2]
     run.cut_metrics(20)
     assert run.metrics.read_text().splitlines() == before
+
+
+def test_seconds_end_the_training_and_more_go_on(tmp_path, monkeypatch, uninterrupted):
+    """On a clock of one second a step: after 13, in the second epoch, then to the end."""
+    ticks = iter(range(10**6))
+    folder, saved = tmp_path / "run", tmp_path / "run" / "checkpoint.safetensors"
+    monkeypatch.setattr("tinygen.train.loop.time.perf_counter", lambda: float(next(ticks)))
+    training(folder, seconds=13)
+    at = load_checkpoint(saved, {}, np.random.default_rng())
+    assert (at.epoch, at.batch, at.step, at.seconds) == (1, 4, 13, 13)
+    training(folder, resume=True, seconds=13)  # nothing is left to do
+    assert (
+        load_checkpoint(folder / "checkpoint.safetensors", {}, np.random.default_rng()).step == 13
+    )
+    same(training(folder, resume=True), uninterrupted[1])
+    assert metrics(folder) == metrics(uninterrupted[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tinygen import train
+from tinygen import data, train
 from tinygen.models import gan, vae
 from tinygen.train.checkpoint import Position
 
@@ -68,12 +68,13 @@ def test_a_stopped_series_is_resumed_as_a_whole(digits, tmp_path, monkeypatch):
     assert stop.value.folder == tmp_path
 
 
-def comparison(monkeypatch, *names):
-    """examples/compare_labels_mnist.py with these of its runs."""
-    path = Path(__file__).parents[2] / "examples" / "compare_labels_mnist.py"
+def comparison(monkeypatch, *names, script="compare_labels_mnist", table="RUNS"):
+    """One of the examples that compare, with these of its runs."""
+    path = Path(__file__).parents[2] / "examples" / f"{script}.py"
     example = SimpleNamespace(**runpy.run_path(str(path)))
-    for name in set(example.RUNS) - set(names):
-        del example.RUNS[name]
+    runs = getattr(example, table)
+    for name in set(runs) - set(names):
+        del runs[name]
 
     def main(*argv):
         monkeypatch.setattr(sys, "argv", ["compare", *map(str, argv)])
@@ -102,3 +103,29 @@ def test_the_comparison_of_heads_leaves_a_table_and_pictures(digits, tmp_path, m
     assert imread(tmp_path / "labels.png").size and imread(tmp_path / "grids.png").size
     table = capsys.readouterr().out.splitlines()[-4:]
     assert [line.split()[0] for line in table] == [*names, str(tmp_path / "labels.png")]
+
+
+def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch, capsys):
+    drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
+    np.savez(digits, images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
+    names = ("GAN", "CVAE")
+    main = comparison(monkeypatch, *names, script="compare_mnist", table="MODELS")
+    flags = ("--data", digits, "--batch", 16, "--out", tmp_path, "--epochs", 2)
+    main(*flags, "--budget", 0.2, "--seeds", 2, "--seed", 3)
+    folders = {p.name for p in tmp_path.iterdir() if p.is_dir()}
+    assert folders == {"GAN-3", "GAN-4", "CVAE-3", "CVAE-4"}
+    found = json.loads((tmp_path / "compare.json").read_text())
+    assert found["budget"] == 0.2 and found["real"]["inception_score"] > 1
+    for name in names:
+        assert [len(rows) for rows in found["runs"][name]] == [4, 4]  # seeds, marks
+    assert ("label_accuracy" in found["runs"]["CVAE"][0][0]) and found["runs"]["GAN"][0][0]
+    table = (tmp_path / "compare.md").read_text()
+    assert "| real images | 1.00 |" in table and table.count(" ± ") > 10
+    assert "* Inception score (digits own classifier, " in table and "200 samples" in table
+    assert imread(tmp_path / "compare.png").size and imread(tmp_path / "samples.png").size
+
+    before = (tmp_path / "GAN-3" / "checkpoint.safetensors").read_bytes()
+    (tmp_path / "CVAE-4" / "scores.json").unlink()
+    main("--out", tmp_path, "--resume")
+    assert (tmp_path / "GAN-3" / "checkpoint.safetensors").read_bytes() == before
+    assert "CVAE, seed 4:" in capsys.readouterr().out

@@ -1,5 +1,6 @@
 """Floor 5: numbers that say how well samples meet what they should be samples of.
 
+evaluator    all scores of a set of samples, each with what it depends on
 reference    the classifiers of MNIST and Fashion-MNIST, with weights that come with the package
              (`make_reference` made them)
 classifier   a small convolutional net that says which class a picture is of, trained when needed
@@ -14,6 +15,7 @@ wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 
 from .classes import ClassHistogram, run_classifier
 from .classifier import Verdict, accuracy, judge, network, probabilities, train_classifier
+from .evaluator import Evaluator, Score
 from .frechet import frechet_distance
 from .inception import Modes, class_balance, diversity_score, inception_score, mode_score, modes
 from .labels import Heard, hears_labels, label_influence, report_labels
@@ -24,8 +26,10 @@ from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
     "ClassHistogram",
+    "Evaluator",
     "Heard",
     "Modes",
+    "Score",
     "Verdict",
     "accuracy",
     "class_balance",

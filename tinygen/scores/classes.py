@@ -6,7 +6,6 @@ tell; the histogram of its samples' classes does.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
@@ -14,16 +13,16 @@ import numpy as np
 from .. import plots
 from ..data import Dataset
 from ..errors import FileError
-from ..nn import Module
+from ..nn import Sequential
 from ..train import Run
-from ..weights import load, save, write_json
+from ..weights import load, read_json, save, write_json
 from .classifier import judge, network, train_classifier
 from .reference import has_reference, reference
 
 COLLAPSED = 0.9  # of the samples in one class
 
 
-def run_classifier(run: Run, dataset: Dataset) -> Module:
+def run_classifier(run: Run, dataset: Dataset) -> Sequential:
     """A classifier of the run's own images.
 
     The reference classifier, where the package has one. Else classifier.safetensors, trained first
@@ -73,7 +72,8 @@ class ClassHistogram:
 def _read(path: Any) -> dict[int, list[float]]:
     if not path.exists():
         return {}
+    found = read_json(path)
     try:
-        return {int(e): list(map(float, s)) for e, s in json.loads(path.read_text()).items()}
+        return {int(e): list(map(float, s)) for e, s in found.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise FileError(f"{path}: wanted epochs and shares as JSON: {error}") from None
+        raise FileError(f"{path}: wanted epochs and shares: {error}") from None

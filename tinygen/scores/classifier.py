@@ -25,7 +25,20 @@ class Verdict(NamedTuple):
     confidence: float  # median over the pictures of the largest class probability
 
 
-def network(shape: tuple[int, ...], classes: int, rng: Rng) -> Module:
+class View(NamedTuple):
+    """What a classifier makes of N images."""
+
+    features: np.ndarray[Any, Any]  # of its last layer but one: (N, d)
+    p: np.ndarray[Any, Any]  # p(class | image): (N, classes)
+
+
+def can_classify(dataset: Dataset) -> bool:
+    """Whether its images have two classes or more, and a size that `network` takes."""
+    _, h, w, _ = dataset.images.shape
+    return len(dataset.classes) >= 2 and h % 4 == w % 4 == 0
+
+
+def network(shape: tuple[int, ...], classes: int, rng: Rng) -> Sequential:
     """Logits (N, classes) for images of `shape` (H, W, C) in [-1, 1]; H, W divisible by 4."""
     h, w, c = shape
     if h % 4 or w % 4:
@@ -41,7 +54,7 @@ def network(shape: tuple[int, ...], classes: int, rng: Rng) -> Module:
 
 def train_classifier(
     dataset: Dataset, *, epochs: int = 2, batch: int = 64, seed: int = 0, quiet: bool = False
-) -> Module:
+) -> Sequential:
     """`network`, trained with Adam; about 98 % right on MNIST after two epochs.
 
     Raises UsageError if there is only one class to tell apart.
@@ -82,17 +95,24 @@ def learn(
                 bar.update()
 
 
-def probabilities(net: Module, images: Any) -> np.ndarray[Any, Any]:
+def view(net: Sequential, images: Any) -> View:
+    """Features and probabilities of uint8 images (N, H, W, C)."""
+    inner, last = net[:-1], net[-1]
+    features = in_chunks(lambda part: inner(tensor(scale(part, -1, 1))), images, 500)
+    return View(features, in_chunks(lambda part: softmax(last(tensor(part))), features, 500))
+
+
+def probabilities(net: Sequential, images: Any) -> np.ndarray[Any, Any]:
     """p(class | picture) of uint8 images (N, H, W, C): (N, classes)."""
-    return in_chunks(lambda part: softmax(net(tensor(scale(part, -1, 1)))), images, 500)
+    return view(net, images).p
 
 
-def accuracy(net: Module, dataset: Dataset) -> float:
+def accuracy(net: Sequential, dataset: Dataset) -> float:
     """The share of the data set's images whose class the net finds."""
     return float((probabilities(net, dataset.images).argmax(1) == dataset.labels).mean())
 
 
-def judge(net: Module, images: Any) -> Verdict:
+def judge(net: Sequential, images: Any) -> Verdict:
     """Shares and confidence of uint8 images (N, H, W, C)."""
     p = probabilities(net, images)
     shares = np.bincount(p.argmax(1), minlength=p.shape[1]) / len(p)

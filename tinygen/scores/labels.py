@@ -17,7 +17,7 @@ import numpy as np
 
 from ..data import unscale
 from ..models.conditional import Conditional
-from ..nn import Module
+from ..nn import Sequential
 from ..nn.init import Rng
 from ..train import Training
 from ..weights import write_json
@@ -33,7 +33,7 @@ class Heard(NamedTuple):
     influence: float
 
 
-def hears_labels(net: Module, model: Conditional, rng: Rng, *, n: int = 1000) -> Heard:
+def hears_labels(net: Sequential, model: Conditional, rng: Rng, *, n: int = 1000) -> Heard:
     """Label accuracy on n images (n / classes of each class), label influence on as many."""
     each = max(1, n // model.classes)
     labels = np.repeat(np.arange(model.classes), each)

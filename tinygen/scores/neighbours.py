@@ -11,6 +11,7 @@ Distances are Euclidean, in whatever space the points are given: pixels, or a ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,26 +34,45 @@ def precision_recall(real: Any, samples: Any, *, k: int = 3) -> tuple[float, flo
             f"precision_recall: wanted 1 <= k < the number of points, "
             f"got k = {k} for {len(real)} and {len(samples)}"
         )
-    return _within(samples, real, k), _within(real, samples, k)
+    balls, of_samples = _radii(real, k), _radii(samples, k)
+    inside, recalled = [], np.zeros(len(real), bool)
+    for block, radii in zip(_squared(samples, real), _blocks(of_samples), strict=True):
+        inside.append((block <= balls).any(1))
+        recalled |= (block <= radii[:, None]).any(0)
+    return float(np.concatenate(inside).mean()), float(recalled.mean())
 
 
-def _within(points: Array, centres: Array, k: int) -> float:
-    """The share of points that lie in the ball of a centre."""
-    radii = np.concatenate(
-        [np.partition(block, k, axis=1)[:, k] for block in _distances(centres, centres)]
-    )  # the 0th neighbour is the centre itself
-    return float(np.concatenate([(b <= radii).any(1) for b in _distances(points, centres)]).mean())
+def _radii(points: Array, k: int) -> Array:
+    """For each point the squared distance of its k-th neighbour; the 0th is the point itself."""
+    return np.concatenate(
+        [np.partition(block, k, axis=1)[:, k] for block in _squared(points, points)]
+    )
 
 
 def nearest(points: Any, among: Any) -> tuple[Array, Array]:
     """For each of points (N, d) the index of the nearest of `among` (M, d), and its distance."""
     points, among = two_clouds("nearest", points, among)
-    index = np.concatenate([block.argmin(1) for block in _distances(points, among)])
+    index = np.concatenate([block.argmin(1) for block in _squared(points, among)])
     return index, np.linalg.norm(points - among[index], axis=1)
 
 
-def _distances(points: Array, among: Array) -> Any:
-    """Blocks of the distances (N, M), row by row."""
-    from scipy.spatial.distance import cdist  # a tenth of a second, which no other score needs
+def _squared(points: Array, among: Array) -> Iterator[Array]:
+    """Blocks of the squared distances (N, M), row by row.
 
-    return (cdist(points[i : i + BLOCK], among) for i in range(0, len(points), BLOCK))
+    ‖a - b‖² = ‖a‖² + ‖b‖² - 2 a·b is a product of matrices, ten times as fast as differences.
+    Rounding is of the size of ‖a‖²: around the mean it is least.
+    """
+    mean = among.mean(0)
+    among = among - mean
+    norms = (among**2).sum(1)
+    for part in _blocks(points):
+        part = part - mean
+        block = part @ among.T
+        block *= -2
+        block += norms
+        block += (part**2).sum(1)[:, None]
+        yield np.maximum(block, 0, out=block)
+
+
+def _blocks(array: Array) -> list[Array]:
+    return [array[i : i + BLOCK] for i in range(0, len(array), BLOCK)]

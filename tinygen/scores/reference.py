@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import tensor
-from ..data import Dataset, scale
+from ..data import Dataset
 from ..data.known import KNOWN
 from ..errors import UsageError
-from ..nn import BatchNorm, Conv2d, Linear, Module, Reshape, Sequential, in_chunks
+from ..nn import BatchNorm, Conv2d, Linear, Module, Reshape, Sequential
 from ..nn.init import Rng, he
 from ..ops import relu
 from ..weights import load
+from .classifier import view
 
 NAMES = ("mnist", "fashion")
 SHAPE = (28, 28, 1)
@@ -67,5 +67,4 @@ def has_reference(dataset: Dataset) -> bool:
 
 def features(name: str, images: Any) -> np.ndarray[Any, Any]:
     """What its last layer sees of uint8 images (N, 28, 28, 1): (N, 64), all >= 0."""
-    inner = Sequential(*reference(name).layers[:-1])
-    return in_chunks(lambda part: inner(tensor(scale(part, -1, 1))), images, 500)
+    return view(reference(name), images).features

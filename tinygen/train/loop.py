@@ -44,6 +44,7 @@ def fit(
     epochs: int,
     batch: int,
     each_epoch: Callable[[int], None] = lambda epoch: None,
+    seconds: float = math.inf,
 ) -> None:
     """Calls step(chosen, rng) for every batch of every epoch; goes on from the run's checkpoint.
 
@@ -53,6 +54,8 @@ def fit(
     count       of all examples; each epoch takes them in a new order, whole batches only
     each_epoch  called with the number of the epoch just finished, after its checkpoint; on going
                 on from one at an epoch's end, once more for that epoch
+    seconds     of training, over all resumes, after which to save and return, if the epochs have
+                not ended before; called with more of them, it goes on there
     Ctrl-C ends the step under way, saves, and raises Interrupted; a second one stops at once.
     """
     per_epoch = count // batch
@@ -66,11 +69,11 @@ def fit(
         each_epoch(at.epoch)
     started = time.perf_counter() - at.seconds
     with (
-        _bar(epochs * per_epoch, at.step) as bar,
+        _bar(epochs * per_epoch, at, seconds) as bar,
         _stop_on_interrupt() as stopped,
         np.errstate(all="ignore"),  # overflow shows as a number that is not finite: see _values
     ):
-        while at.epoch < epochs:
+        while at.epoch < epochs and at.seconds < seconds:
             if at.batch == 0:
                 at.order = rng.permutation(count)
             bar.set_description(f"epoch {at.epoch + 1}/{epochs}")
@@ -81,12 +84,16 @@ def fit(
                 at.seconds = time.perf_counter() - started
                 if at.step % every == 0:
                     bar.set_postfix(_log(run, at, numbers), refresh=False)
-                bar.update()
-                if stopped.is_set() or at.batch == per_epoch:
+                bar.update(1 if bar.unit == "step" else min(at.seconds, seconds) - bar.n)
+                over = at.seconds >= seconds
+                if stopped.is_set() or over or at.batch == per_epoch:
                     _values(run, at, numbers)  # a diverged state does not replace a good one
-                if stopped.is_set():
+                if stopped.is_set() or over:
                     save_checkpoint(run.checkpoint, parts, rng, at)
+                if stopped.is_set():
                     raise Interrupted(run, at)
+                if over:
+                    return
             at.epoch, at.batch = at.epoch + 1, 0
             save_checkpoint(run.checkpoint, parts, rng, at)
             each_epoch(at.epoch)
@@ -113,10 +120,15 @@ def _values(run: Run, at: Position, numbers: Mapping[str, Tensor]) -> dict[str, 
     return values
 
 
-def _bar(total: int, done: int) -> Any:
+def _bar(steps: int, at: Position, seconds: float) -> Any:
+    """Counts steps, or seconds if there are only so many."""
     from tqdm.auto import tqdm
 
-    return tqdm(total=total, initial=done, unit="step", dynamic_ncols=True)
+    if math.isinf(seconds):
+        return tqdm(total=steps, initial=at.step, unit="step", dynamic_ncols=True)
+    shown = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
+    done = min(at.seconds, seconds)
+    return tqdm(total=seconds, initial=done, unit="s", dynamic_ncols=True, bar_format=shown)
 
 
 @contextmanager

@@ -10,14 +10,13 @@ checkpoint.safetensors   all that training goes on from
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 from pathlib import Path
 from typing import Any
 
 from ..errors import FileError
-from ..weights import write_aside, write_json
+from ..weights import read_json, write_aside, write_json
 
 
 class Run:
@@ -45,10 +44,7 @@ class Run:
         path = Path(folder) / "config.json"
         if not path.is_file():
             raise FileNotFoundError(f"{folder}: not a run folder: it has no config.json")
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise FileError(f"{path}: wanted JSON: {error}") from None
+        config = read_json(path)
         if not isinstance(config, dict):
             raise FileError(f"{path}: wanted a JSON object, got {type(config).__name__}")
         return cls(Path(folder), config)

@@ -3,12 +3,15 @@
     series = train.Series.of(p)                         p: a parser of the common flags alone
     training = series.train(name, module, **options)    for each run
 
+or, where a run is more than training, `with series.training(name, module, **options) as training`.
 With --resume the runs that have ended are opened as they are, and the others go on.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +51,16 @@ class Series:
 
     def train(self, name: str, module: ModuleType, **options: Any) -> Training:
         """The run called name, of a model with these options, trained to its end."""
+        with self.training(name, module, **options) as training:
+            training.fit()
+        return training
+
+    @contextmanager
+    def training(self, name: str, module: ModuleType, **options: Any) -> Iterator[Training]:
+        """The run called name, not yet trained. What stops inside goes on with the whole series.
+
+        options: of the model, or a common one in place of the series' own.
+        """
         common = {key: getattr(self.options, key) for key in COMMON}
         out = Path(self.options.out) / name
         p = parser("", module, out=str(out), epochs=common["epochs"], batch=common["batch"])
@@ -56,8 +69,7 @@ class Series:
         training = prepare(p, [f"--out={out}", *flags, *resume])
         folder = self.run.folder  # not before: prepare tells what is wrong with the flags
         try:
-            training.fit()
+            yield training
         except Interrupted as stop:
             stop.folder = folder
             raise
-        return training

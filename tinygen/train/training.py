@@ -8,6 +8,7 @@ An example says which flags there are, then
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +45,12 @@ class Training:
         step: Step | None = None,
         count: int | None = None,
         batch: int | None = None,
+        seconds: float = math.inf,
     ) -> None:
         """Trains; after each epoch calls each_epoch(epoch), which is `draw` unless given.
 
         step, count and batch stand in for `step`, the number of all images and that of a step.
+        seconds: of training in all, after which it returns; see `fit`.
         """
         fit(
             self.run,
@@ -58,6 +61,7 @@ class Training:
             epochs=self.options.epochs,
             batch=batch or self.options.batch * self.model.batches,
             each_epoch=each_epoch or self.draw,
+            seconds=seconds,
         )
 
     def step(self, chosen: np.ndarray[Any, Any], rng: np.random.Generator) -> dict[str, Any]:

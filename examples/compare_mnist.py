@@ -1,0 +1,137 @@
+"""Which model draws best in the same time? python examples/compare_mnist.py
+
+Trains ten models for --budget seconds each, from three seeds: about an hour. Each run has a folder
+of its own below --out; what was stopped goes on with --resume. Samples are scored after a quarter,
+a half, three quarters and the whole of the budget; the clock stands still meanwhile. Leaves:
+
+    compare.json   the scores of every run at each of these times (tinygen/scores/evaluator.py)
+    compare.md     the table: mean ± standard deviation over the seeds, beside real images
+    compare.png    quality against seconds
+    samples.png    what each model draws in the end, from the first seed
+
+The models' options are their own defaults; for the VAE and the CVAE, which are to draw and not to
+show a plane, those of 2, 5 and 20 latent dimensions that came closest to the validation split.
+"""
+
+import numpy as np
+
+from tinygen import plots, scores, train
+from tinygen.models import aae, acgan, cgan, cvae, gan, infogan, vae, wgan, wgan_gp
+from tinygen.models.conditional import Conditional
+from tinygen.models.config import COUNT, POSITIVE
+from tinygen.weights import read_json, write_aside, write_json
+
+MODELS = {
+    "GAN": (gan, {"arch": "mlp"}),
+    "DCGAN": (gan, {"arch": "dcgan"}),
+    "CGAN": (cgan, {}),
+    "ACGAN": (acgan, {}),
+    "InfoGAN": (infogan, {}),
+    "WGAN": (wgan, {}),
+    "WGAN-GP": (wgan_gp, {}),
+    "VAE": (vae, {"latent": 5}),
+    "CVAE": (cvae, {"latent": 2}),
+    "AAE": (aae, {}),
+}
+MARKS = (0.25, 0.5, 0.75, 1.0)  # of the budget, when samples are scored
+COLUMNS = {  # of the table: the score, its heading, digits behind the point
+    "inception_score": ("Inception", 2),
+    "diversity_score": ("diversity", 2),
+    "class_balance": ("class balance", 3),
+    "mode_score": ("mode score", 2),
+    "least_share": ("rarest class", 3),
+    "frechet_distance": ("Fréchet", 2),
+    "precision": ("precision", 2),
+    "recall": ("recall", 2),
+    "label_accuracy": ("label accuracy", 3),
+}
+DRAWN = ("inception_score", "frechet_distance")  # in the figure
+
+
+def main() -> None:
+    p = train.parser(__doc__, out="runs/compare_mnist", epochs=1000, batch=64)
+    p.add_argument("--budget", type=train.argument(POSITIVE), default=90.0, help="seconds a run")
+    p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
+    series, evaluator = train.Series.of(p), None
+    first, budget = series.options.seed, series.options.budget
+    runs, samples = {model: [] for model in MODELS}, {}
+    for seed in range(first, first + series.options.seeds):
+        for model, (module, options) in MODELS.items():
+            with series.training(f"{model}-{seed}", module, seed=seed, **options) as training:
+                evaluator = evaluator or scores.Evaluator.of(series.run)
+                runs[model].append(train_and_score(training, evaluator, budget))
+            samples.setdefault(model, training.run.last_grid())
+            print(f"{model}, seed {seed}:", line(runs[model][-1][-1]), flush=True)
+    report(series.run.folder, runs, evaluator, budget)
+    plots.save(plots.panels(samples, columns=5), series.run.folder / "samples.png", dpi=60)
+    print(series.run.folder / "compare.png")
+
+
+def train_and_score(training, evaluator, budget):
+    """Trains for the budget. Returns the scores at each mark; scores.json of the run keeps them."""
+    path = training.run.folder / "scores.json"
+    rows = read_json(path) if path.exists() else []
+    for mark in MARKS[len(rows) :]:
+        training.fit(lambda epoch: None, seconds=mark * budget)
+        pictures = training.pixels(training.model.sample(evaluator.samples, training.generator(2)))
+        row = values(evaluator.scores(pictures))
+        if isinstance(training.model, Conditional):
+            heard = scores.hears_labels(evaluator.net, training.model, training.generator(5))
+            row["label_accuracy"] = heard.accuracy
+        rows.append(row)
+        write_json(path, rows)
+        training.draw(len(rows))
+    return rows
+
+
+def values(found):
+    return {name: score.value for name, score in found.items()}
+
+
+def line(row):
+    shown = {heading: f"{row[n]:.{d}f}" for n, (heading, d) in COLUMNS.items() if n in row}
+    return ", ".join(f"{heading} {number}" for heading, number in shown.items())
+
+
+def report(folder, runs, evaluator, budget):
+    """compare.json, compare.md and compare.png."""
+    real = evaluator.real_scores(evaluator.samples)
+    write_json(folder / "compare.json", {"budget": budget, "real": values(real), "runs": runs})
+    text = table(runs, values(real))
+    names = "\n".join(f"* {real[name].title}" for name in COLUMNS if name in real)
+    seconds = f"Models after {budget:g} seconds of training, {len(runs['GAN'])} seeds."
+    whole = f"{seconds} The scores:\n\n{names}\n\n{text}\n"
+    write_aside(folder / "compare.md", lambda path: path.write_text(whole, encoding="utf-8"))
+    print(text)
+
+    seconds = [budget * mark for mark in MARKS]
+    curves = {
+        model: (seconds, [[[row[name] for name in DRAWN] for row in rows] for rows in several])
+        for model, several in runs.items()
+    }
+    panels = [real[name].title for name in DRAWN]
+    figure = plots.progress(curves, panels, axis="seconds of training", logarithmic=panels[1:])
+    plots.save(figure, folder / "compare.png")
+
+
+def table(runs, real):
+    """A row for each model, as Markdown."""
+    rows = [["", "of real", *(heading for heading, _ in COLUMNS.values())]]
+    rows += [["---"] * len(rows[0]), cells("real images", [real], real)]
+    rows += [cells(model, [rows[-1] for rows in several], real) for model, several in runs.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def cells(title, several, real):
+    """The mean over the seeds ± its standard deviation, of each score."""
+    share = np.mean([row["inception_score"] for row in several]) / real["inception_score"]
+    out = [title, f"{share:.2f}"]
+    for name, (_, digits) in COLUMNS.items():
+        numbers = [row[name] for row in several if name in row]
+        spread = f" ± {np.std(numbers):.{digits}f}" if len(numbers) > 1 else ""
+        out.append(f"{np.mean(numbers):.{digits}f}{spread}" if numbers else "")
+    return out
+
+
+if __name__ == "__main__":
+    train.report_errors(main)

@@ -1,0 +1,210 @@
+"""Every score of a set of samples at once, and with each score what it depends on.
+
+    evaluator = Evaluator.of(run)
+    for score in evaluator.scores(pictures).values():
+        print(score.title, score.value)
+
+A score compares with another only if one network saw the images, one split stood for what is real,
+and the samples were as many. So each score names these, and `real_scores` gives the same scores of
+real images: what a perfect generator would get.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from .. import data
+from ..data import Dataset
+from ..errors import UsageError
+from ..nn import Sequential
+from ..train import Run
+from .classes import run_classifier
+from .classifier import View, can_classify, view
+from .frechet import frechet_distance
+from .inception import class_balance, diversity_score, inception_score, mode_score, modes
+from .neighbours import precision_recall
+from .reference import has_reference
+from .wasserstein import directions, sliced_wasserstein
+
+Array = np.ndarray[Any, Any]
+SAMPLES = 5000  # a usual number of them
+LEAST = 100  # for fewer, most scores say more of their number than of the model
+COVERED = 0.02  # the share of the samples from which on a class is there
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number that says how good samples are, and all that it depends on."""
+
+    name: str
+    value: float
+    by: str  # what sees the images: a classifier, or nothing but their pixels
+    samples: int
+    against: str = ""  # the real images it compares with
+    sd: float | None = None  # over equal parts of the samples
+    best: str = "high"  # or "low", or the number that is best
+
+    @property
+    def title(self) -> str:
+        """The name with all that it depends on."""
+        parts = [self.by, f"{self.samples:,} samples", self.against]
+        return f"{self.name} ({', '.join(part for part in parts if part)})"
+
+
+@dataclass
+class Evaluator:
+    """Scores samples of what `train` is a split of, against `test`.
+
+    net: a classifier of these images whose last layer but one gives the features; None where they
+    have no two classes: then the scores are those of pixels alone. name: how scores call it.
+    """
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    net: Sequential | None
+    name: str = ""
+
+    @classmethod
+    def of(cls, run: Run, source: str | None = None) -> Self:
+        """For samples of what the run learned from. source: as in `data.load`; the run's own
+        unless given.
+
+        Trains a classifier first, if these images have classes but the package has none of them.
+        Raises DataError for images that are not found, UsageError if they are others than the
+        run's or too few.
+        """
+        source = source or str(run.config.get("data"))
+        train, validation, test = (data.load(source, s) for s in ("train", "validation", "test"))
+        began = run.config.get("images"), run.config.get("shape")
+        found = train.name, list(train.images.shape[1:])
+        if None not in began and began != found:
+            raise UsageError(f"{run.folder} learned from {began}, these images are {found}")
+        if min(len(validation), len(test)) < LEAST:
+            raise UsageError(
+                f"scores: wanted {LEAST} or more images in the validation and the test split, "
+                f"got {len(validation)} and {len(test)} of {train.name}"
+            )
+        if not can_classify(train):
+            return cls(train, validation, test, None)
+        kind = "reference" if has_reference(train) else "own"
+        net = run_classifier(run, train)
+        return cls(train, validation, test, net, f"{train.name} {kind} classifier")
+
+    def scores(self, pictures: Any) -> dict[str, Score]:
+        """The scores of uint8 images (N, H, W, C) by short names.
+
+        Those that compare with real images take as many of the test split, and no more samples
+        than that has. Raises UsageError for fewer than LEAST images, or of another shape or dtype.
+        """
+        pictures = self._checked(pictures)
+        m = min(len(pictures), len(self.test))
+        chosen = some(self.test, m)
+        mine, theirs = (x.reshape(m, -1) / 255 for x in (pictures[:m], self.test.images[chosen]))
+        if self.net is None:
+            return self._by_distances(mine, theirs) | _sliced(mine, theirs)
+        seen = view(self.net, pictures)
+        by_features = self._by_distances(seen.features[:m], self.of_test.features[chosen])
+        return self._by_classes(seen.p) | by_features | _sliced(mine, theirs)
+
+    @property
+    def samples(self) -> int:
+        """How many samples to score, so that they compare with as many real ones: SAMPLES, or as
+        many as the validation and the test split have."""
+        return min(SAMPLES, len(self.validation), len(self.test))
+
+    def real_scores(self, n: int) -> dict[str, Score]:
+        """The scores of n images of the validation split, or of all if it has fewer."""
+        return self.scores(self.validation.images[some(self.validation, n)])
+
+    def shares(self, pictures: Any) -> Array:
+        """The share of each class among uint8 images (N, H, W, C), as the classifier sees them."""
+        if self.net is None:
+            raise UsageError(f"shares: wanted images of two classes or more, got {self.train!r}")
+        p = view(self.net, self._checked(pictures)).p
+        return np.bincount(p.argmax(1), minlength=p.shape[1]) / len(p)
+
+    @cached_property
+    def of_test(self) -> View:
+        """What the classifier makes of the test split."""
+        if self.net is None:
+            raise UsageError(f"of_test: wanted images of two classes or more, got {self.train!r}")
+        return view(self.net, self.test.images)
+
+    @cached_property
+    def by(self) -> str:
+        """What sees the images: the classifier, and how often it is right, or their pixels."""
+        if self.net is None:
+            return "pixels"
+        right = (self.of_test.p.argmax(1) == self.test.labels).mean()
+        return f"{self.name}, {right:.2%} right"
+
+    @cached_property
+    def real_shares(self) -> Array:
+        """p*(y): the share of each class among the images that the model learned from."""
+        labels, classes = self.train.labels, len(self.train.classes)
+        return np.bincount(labels, minlength=classes) / len(labels)
+
+    def _by_classes(self, p: Array) -> dict[str, Score]:
+        """What the classifier's answers p(y|x), (N, K), tell."""
+        n, real = len(p), self.real_shares
+        counts = np.bincount(p.argmax(1), minlength=p.shape[1])
+        covered = modes(counts, real, share=COVERED)
+        value, sd = inception_score(p)
+        own: dict[str, Any] = {"by": self.by, "samples": n}
+        of_train = {**own, "against": f"{len(self.train):,} labels of the train split"}
+        return {
+            "inception_score": Score("Inception score", value, **own, sd=sd),
+            "mode_score": Score("mode score", mode_score(p, real), **of_train),
+            "diversity_score": Score(
+                "diversity score", diversity_score(p, real), **of_train, best="1"
+            ),
+            "class_balance": Score("class balance", class_balance(p, real), **of_train),
+            "classes_covered": Score(f"classes of {COVERED:.0%} or more", covered.covered, **own),
+            "least_share": Score("share of the rarest class", counts.min() / n, **own),
+            "chi_square": Score("χ² of the classes", covered.chi_square, **of_train, best="low"),
+        }
+
+    def _by_distances(self, samples: Array, real: Array) -> dict[str, Score]:
+        """What points tell, both (m, d): features, or pixels where there is no classifier."""
+        own: dict[str, Any] = {"by": self.by, "samples": len(samples), "against": _test(real)}
+        precision, recall = precision_recall(real, samples)
+        found = {
+            "precision": Score("precision", precision, **own),
+            "recall": Score("recall", recall, **own),
+        }
+        if self.net is None:
+            return found
+        distance = frechet_distance(samples, real)
+        return {"frechet_distance": Score("Fréchet distance", distance, **own, best="low"), **found}
+
+    def _checked(self, pictures: Any) -> Array:
+        pictures, shape = np.asarray(pictures), self.test.images.shape[1:]
+        if pictures.dtype != np.uint8 or pictures.shape[1:] != shape or len(pictures) < LEAST:
+            raise UsageError(
+                f"scores: wanted {LEAST} or more uint8 images of {shape}, "
+                f"got {pictures.dtype} {pictures.shape}"
+            )
+        return pictures
+
+
+def _sliced(samples: Array, real: Array) -> dict[str, Score]:
+    """Of pixels from 0 to 1, (m, d): over 100 directions, always the same."""
+    u = directions(100, real.shape[1], np.random.default_rng(0))
+    value = sliced_wasserstein(samples, real, u)
+    own: dict[str, Any] = {"by": "pixels", "samples": len(samples), "against": _test(real)}
+    return {"sliced_wasserstein": Score("sliced Wasserstein distance", value, **own, best="low")}
+
+
+def _test(real: Array) -> str:
+    return f"{len(real):,} images of the test split"
+
+
+def some(dataset: Dataset, n: int) -> Array:
+    """The indices of n of its images, or of all if it has fewer. Always the same, and from
+    anywhere in it: a file may begin with the easy ones, as that of MNIST's test split does."""
+    return np.sort(np.random.default_rng(0).permutation(len(dataset))[:n])
