@@ -1,6 +1,7 @@
 # Set-up and the two jobs: `make gan` trains and draws digits, `make test` proves the library.
 # Each makes its own virtual environment in .venv first. More flags: make gan ARGS="--epochs 1"
 # `make test-all` also tests the tests: the stand-in for a GPU, planted bugs, benchmarks, the wheel.
+# `make browser-test` opens the pages in headless Chromium, which has to be there already.
 # `make gpu` tests and measures on an NVIDIA GPU, with the python3 and CuPy that are there already.
 
 ARGS ?=
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 endif
 
-.PHONY: gan test test-all gpu lint clean
+.PHONY: gan test test-all browser-test gpu lint clean
 
 gan: .venv/ready
 	$(BIN)/python examples/gan_mnist.py $(ARGS)
@@ -21,7 +22,10 @@ test: .venv/ready-test
 	$(BIN)/python -m pytest $(ARGS)
 
 test-all: .venv/ready-test
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+
+browser-test: .venv/ready-browser
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 gpu:
 	PYTHON=$(PYTHON) sh benchmarks/gpu.sh
@@ -39,6 +43,10 @@ lint: .venv/ready-lint
 .venv/ready-test: .venv/ready
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	$(BIN)/python -c "open('.venv/ready-test', 'w')"
+
+.venv/ready-browser: .venv/ready-test
+	$(BIN)/python -m pip install --quiet --editable ".[browser]"
+	$(BIN)/python -c "open('.venv/ready-browser', 'w')"
 
 .venv/ready-lint: .venv/ready
 	$(BIN)/python -m pip install --quiet ruff==0.17.6 mypy==2.4.1

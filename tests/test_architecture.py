@@ -15,7 +15,7 @@ FLOORS = [
     {"ops"},
     {"nn", "optim", "prob", "weights"},
     {"models"},
-    {"data", "train", "plots", "scores", "doctor"},
+    {"data", "train", "plots", "scores", "report", "doctor"},
     {"__init__", "__main__"},
 ]
 FLOOR = {name: i for i, names in enumerate(FLOORS) for name in names}

@@ -43,7 +43,7 @@ from ..optim import Adam, Optimizer
 from . import config
 from .config import POSITIVE, SWITCH, one_of, option
 from .gan import log_1_minus_D, log_D
-from .model import Inputs, Model, Setup
+from .model import ImageNetwork, Inputs, Model, Setup
 from .players import given
 from .priors import EXTENT, PARTS, PRIORS
 
@@ -166,6 +166,9 @@ class AAE(Model):
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in [-1, 1] of points drawn from the prior."""
         return self.decode(self.draw_prior(n, rng))
+
+    def image_network(self) -> ImageNetwork:
+        return ImageNetwork(self.decoder, 2, extent=EXTENT)
 
 
 def build(config: Config, setup: Setup, rng: Rng) -> AAE:

@@ -17,8 +17,8 @@ from ..nn import Module, in_chunks
 from ..nn.init import Rng
 from ..ops import one_hot
 from ..optim import Optimizer
-from .model import Inputs, Model, Setup
-from .players import given, noise
+from .model import ImageNetwork, Inputs, Model, Setup
+from .players import LATENT, given, noise
 
 EACH = 10  # columns of the grid of classes
 
@@ -91,6 +91,9 @@ class ConditionalPlayers(Conditional):
             return self.G(given(self.tensor(np.asarray(z)[chosen]), y), train=False)
 
         return in_chunks(images, np.arange(len(z)), 256)
+
+    def image_network(self) -> ImageNetwork:
+        return ImageNetwork(self.G, LATENT, categories=self.classes)
 
 
 def wants_labels(setup: Setup, model: str) -> int:

@@ -34,7 +34,7 @@ from ..prob import kl_to_standard_normal
 from . import config, vae
 from .conditional import Conditional, wants_labels
 from .config import COUNT, POSITIVE, one_of, option
-from .model import Inputs, Setup
+from .model import ImageNetwork, Inputs, Setup
 from .players import given
 from .vae import Terms, log_likelihood_given_z, reparameterise
 
@@ -118,6 +118,10 @@ class CVAE(Conditional):
             return sigmoid(self.decoder(given(self.tensor(np.asarray(z)[chosen]), y)))
 
         return in_chunks(mean_image, np.arange(len(z)), 1000)
+
+    def image_network(self) -> ImageNetwork:
+        latent, classes = self.config.latent, self.classes
+        return ImageNetwork(self.decoder, latent, categories=classes, logits=True)
 
 
 def build(config: Config, setup: Setup, rng: Rng) -> CVAE:

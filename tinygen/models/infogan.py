@@ -45,8 +45,8 @@ from . import config
 from .config import FRACTION, NOT_NEGATIVE, POSITIVE, option
 from .dcgan import dcgan
 from .gan import log_1_minus_D, log_D
-from .model import Inputs, Model, Setup
-from .players import adams, given
+from .model import ImageNetwork, Inputs, Model, Setup
+from .players import LATENT, adams, given
 from .players import noise as noise
 
 CATEGORIES, NUMBERS = 10, 2  # of the code: values of k, entries of u
@@ -180,6 +180,9 @@ class InfoGAN(Model):
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images of noise and codes drawn at random."""
         return self.generate(noise(n, rng), draw_codes(n, rng))
+
+    def image_network(self) -> ImageNetwork:
+        return ImageNetwork(self.G, LATENT, CATEGORIES, NUMBERS)
 
     def grid(self, rng: Rng) -> tuple[np.ndarray[Any, Any], int | None]:
         """A row of images for each category, all rows from the same noise, u = 0."""

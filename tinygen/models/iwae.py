@@ -38,7 +38,7 @@ from ..optim import Adam
 from ..prob import gaussian_log_density
 from . import config
 from .config import COUNT, POSITIVE, option
-from .model import Inputs, Model, Panel, Part, Setup
+from .model import ImageNetwork, Inputs, Model, Panel, Part, Setup
 from .vae import VAE, log_likelihood_given_z, posterior, reparameterise
 
 
@@ -151,6 +151,10 @@ class IWAEs(Model):
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """Mean images of n points drawn from the prior, by the model of the largest k."""
         return self.models[max(self.models)].sample(n, rng)
+
+    def image_network(self) -> ImageNetwork:
+        """That of the largest k."""
+        return self.models[max(self.models)].image_network()
 
 
 def build(config: Config, setup: Setup, rng: Rng) -> IWAEs:

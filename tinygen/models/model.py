@@ -43,6 +43,24 @@ class Setup:
         return tuple(network.astype(self.dtype).to(self.device) for network in networks)
 
 
+@dataclass(frozen=True)
+class ImageNetwork:
+    """The network that draws a model's images, and what it takes.
+
+    network: (N, latent + categories + numbers) -> (N, H, W, C), by the running statistics of batch
+    norm: of z, a one-hot category, numbers in [-1, 1].
+    logits: whether a sigmoid follows.
+    extent: z is N(0, I), or of another prior; either way few of its entries are farther from 0.
+    """
+
+    network: Module
+    latent: int
+    categories: int = 0
+    numbers: int = 0
+    logits: bool = False
+    extent: float = 3.0
+
+
 @dataclass
 class Model:
     """Networks and optimisers are its fields. A subclass writes `draw`, `update` and `sample`."""
@@ -71,6 +89,10 @@ class Model:
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images in RANGE, (n, H, W, C)."""
+        raise NotImplementedError
+
+    def image_network(self) -> ImageNetwork:
+        """What turns noise into images in RANGE."""
         raise NotImplementedError
 
     def grid(self, rng: Rng) -> tuple[np.ndarray[Any, Any], int | None]:

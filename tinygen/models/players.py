@@ -15,7 +15,7 @@ from ..nn import Module, in_chunks
 from ..nn.init import Rng
 from ..ops import concatenate
 from ..optim import Adam, Optimizer
-from .model import Model
+from .model import ImageNetwork, Model
 
 LATENT = 100  # dimensions of z
 
@@ -56,3 +56,6 @@ class Players(Model):
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         return self.generate(noise(n, rng))
+
+    def image_network(self) -> ImageNetwork:
+        return ImageNetwork(self.G, LATENT)

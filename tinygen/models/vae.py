@@ -43,7 +43,7 @@ from ..optim import LBFGS, SGD, Adagrad, Adam, Optimizer, RMSProp
 from ..prob import bernoulli_log_density, gaussian_log_density, kl_to_standard_normal
 from . import config
 from .config import COUNT, POSITIVE, one_of, option
-from .model import Inputs, Model, Setup
+from .model import ImageNetwork, Inputs, Model, Setup
 
 OBSERVATIONS = ("gaussian", "bernoulli")
 
@@ -169,6 +169,9 @@ class VAE(Model):
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """Mean images of n points drawn from the prior."""
         return self.decode(rng.standard_normal((n, self.config.latent)))
+
+    def image_network(self) -> ImageNetwork:
+        return ImageNetwork(self.decoder, self.config.latent, logits=True)
 
 
 def build(config: Config, setup: Setup, rng: Rng) -> VAE:
