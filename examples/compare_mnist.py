@@ -60,7 +60,7 @@ def main() -> None:
             with series.training(f"{model}-{seed}", module, seed=seed, **options) as training:
                 evaluator = evaluator or scores.Evaluator.of(series.run)
                 runs[model].append(train_and_score(training, evaluator, budget))
-            samples.setdefault(model, training.run.last_grid())
+            samples.setdefault(model, grid(training))
             print(f"{model}, seed {seed}:", line(runs[model][-1][-1]), flush=True)
     report(series.run.folder, runs, evaluator, budget)
     plots.save(plots.panels(samples, columns=5), series.run.folder / "samples.png", dpi=60)
@@ -80,8 +80,15 @@ def train_and_score(training, evaluator, budget):
             row["label_accuracy"] = heard.accuracy
         rows.append(row)
         write_json(path, rows)
-        training.draw(len(rows))
     return rows
+
+
+def grid(training):
+    """The picture of samples that is left in the run's folder."""
+    images, columns = training.model.grid(training.generator(1))
+    path = training.run.folder / "samples.png"
+    training.save_grid(images, path, columns=columns)
+    return path
 
 
 def values(found):

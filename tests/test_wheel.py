@@ -26,7 +26,8 @@ def test_the_wheel_holds_package_and_kernels(tmp_path):
     assert len(weights) == 2 and weights <= names
     kernels = {f"tinygen/kernels/{p.name}" for p in (REPOSITORY / "kernels").iterdir()}
     assert kernels and kernels <= names
-    assert {"tinygen/report/explorer.js", "tinygen/report/explorer.css"} <= names
+    parts = (f"tinygen/report/{n}.{kind}" for n in ("explorer", "page") for kind in ("js", "css"))
+    assert set(parts) <= names
     assert "tinygen/py.typed" in names
     assert not [n for n in names if n.startswith(("tests", "examples", "benchmarks"))]
     metadata = zipfile.ZipFile(wheel).read(next(n for n in names if n.endswith("METADATA")))

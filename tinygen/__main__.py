@@ -1,6 +1,7 @@
 """python -m tinygen sample RUN --n 64 -o x.png: pictures from a finished (or stopped) run
 python -m tinygen sample RUN --label 7: of one class, of several (3 5 8) or of all
 python -m tinygen sample RUN --code 3 0.5 -1: of one code of an InfoGAN
+python -m tinygen evaluate RUN: scores beside real images', scores.json and report.html in the run
 python -m tinygen doctor: what this machine has, and how to mend what is broken"""
 
 from __future__ import annotations
@@ -45,6 +46,20 @@ def sample(options: argparse.Namespace) -> None:
     print(options.output)
 
 
+def evaluate(options: argparse.Namespace) -> None:
+    """Prints the run's scores; leaves scores.json and report.html in its folder."""
+    from . import report  # classifiers, SciPy, data: what the other commands do without
+
+    found = report.evaluate(options.run, n=options.n, source=options.data, seed=options.seed)
+    if options.tsne:
+        found.draw_embeddings()
+    path = found.save()
+    for name, score in found.scores.items():
+        of_real = f"  (real images: {found.real[name].value:.4g})" if name in found.real else ""
+        print(f"{score.value:10.4g}  {score.title}{of_real}")
+    print(path)
+
+
 def asked_for(words: list[str], n: int, classes: int) -> tuple[np.ndarray[Any, Any], int | None]:
     """n labels of the classes that the words name, one after the other; the columns of their grid:
     a row a class if there are several. Raises UsageError for words that name no class."""
@@ -85,6 +100,13 @@ def main() -> None:
     s.add_argument("--seed", type=argument(NATURAL), default=0, help="of the noise")
     s.add_argument("-o", "--output", type=Path, default=Path("sample.png"), help="the PNG to write")
     s.set_defaults(command=sample)
+    e = commands.add_parser("evaluate", help="score a run, and make a page to look at it")
+    e.add_argument("run", type=Path, metavar="RUN", help="a run folder")
+    e.add_argument("--n", type=argument(COUNT), help="samples; 5,000 unless given")
+    e.add_argument("--data", metavar="NAME|PATH", help="where the run's data lies, if it has moved")
+    e.add_argument("--seed", type=argument(NATURAL), default=0, help="of the noise")
+    e.add_argument("--tsne", action="store_true", help="draw t-SNE and PCA, too (scikit-learn)")
+    e.set_defaults(command=evaluate)
     d = commands.add_parser("doctor", help="look at this machine; exit code 1: something is broken")
     d.set_defaults(command=lambda _: sys.exit(doctor()))
     options = p.parse_args()

@@ -120,6 +120,36 @@ def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Fi
     return figure
 
 
+def embeddings(
+    panels: Mapping[str, tuple[Any, Any]], classes: Sequence[str], *, columns: int, shared: int = 1
+) -> Figure:
+    """Points in rows of so many panels: title -> (points (N, 2), the index of each one's class).
+
+    The first panels of each row, `shared` of them, have the same axes. These have no numbers: an
+    embedding's mean nothing.
+    """
+    from matplotlib import colormaps
+
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4 * columns + 1.5, 4 * rows), layout="constrained")
+    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for k, (title, (points, labels)) in enumerate(panels.items()):
+        axes, column = places[k], k % columns
+        if 0 < column < shared:
+            axes.sharex(places[k - column])
+            axes.sharey(places[k - column])
+        for i, name in enumerate(classes):
+            x, y = np.asarray(points)[np.asarray(labels) == i].T
+            axes.scatter(x, y, s=5, alpha=0.7, color=colours(i % 20), label=name, linewidths=0)
+        axes.set_title(title)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    handles, names = places[0].get_legend_handles_labels()
+    figure.legend(handles, names, markerscale=4, frameon=False, loc="outside right center")
+    return figure
+
+
 def panels(pictures: Mapping[str, str | Path], *, columns: int | None = None) -> Figure:
     """PNG files, each under its title: in one row, or in rows of so many columns."""
     from matplotlib.image import imread

@@ -152,6 +152,10 @@ class IWAEs(Model):
         """Mean images of n points drawn from the prior, by the model of the largest k."""
         return self.models[max(self.models)].sample(n, rng)
 
+    def encode(self, x: Any) -> np.ndarray[Any, Any]:
+        """The posterior's means of images x, by the model of the largest k: (N, d)."""
+        return self.models[max(self.models)].encode(x)
+
     def image_network(self) -> ImageNetwork:
         """That of the largest k."""
         return self.models[max(self.models)].image_network()

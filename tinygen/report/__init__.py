@@ -1,8 +1,13 @@
-"""Floor 5: what a run looks like to a reader, as parts of an HTML page that needs no network.
+"""Floor 5: what a run looks like to a reader: its scores, and a page that needs no network.
 
-explorer    a model's generator or decoder, run in the page: drag through z and see the image change
+evaluation  a run's scores beside those of real images; scores.json and report.html
+page        the page, from an evaluation
+explorer    a part of it: a model's generator or decoder, run in the page: drag through z and see
+            the image change
+layers      networks as the explorer takes them
+embedding   t-SNE and PCA of real, generated and latent points
 """
 
-from . import explorer
+from .evaluation import Evaluation, evaluate
 
-__all__ = ["explorer"]
+__all__ = ["Evaluation", "evaluate"]

@@ -1,0 +1,192 @@
+"""A run's scores and its page: what is there, known answers, wrong input."""
+
+import json
+import runpy
+import shutil
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from tinygen import report, scores
+from tinygen.errors import UsageError
+from tinygen.weights import load, save
+
+
+@pytest.fixture(scope="module")
+def vae(small_run):
+    evaluation = report.evaluate(small_run("vae"), n=200)
+    evaluation.save()
+    return evaluation
+
+
+class Reader(HTMLParser):
+    """What a page is made of: tags that are open, ids, alternative texts, addresses, text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.alts, self.addresses, self.text = [], [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in ("img", "meta", "input", "br"):
+            self.open.append(tag)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.alts += [attrs.get("alt")] if tag == "img" else []
+        self.addresses += [attrs[a] for a in ("src", "href") if a in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes another"
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_scores_lie_beside_those_of_real_images(vae):
+    found = json.loads((vae.run.folder / "scores.json").read_text())
+    assert found["model"] == "vae" and set(found["scores"]) == set(vae.scores)
+    row = found["scores"]["frechet_distance"]
+    assert row["title"].startswith("Fréchet distance (small own classifier, ")
+    assert row["title"].endswith("200 samples, 200 images of the test split)")
+    assert row["value"] > row["real"] > 0 and row["best"] == "low"
+    shares = found["class shares"]["samples"]
+    assert len(shares) == 10 and sum(shares.values()) == pytest.approx(1)
+    log_p = found["scores"]["log_likelihood"]
+    assert np.isfinite(log_p["value"]) and log_p["real"] is None
+    by = "importance sampling, 5,000 z an image"
+    assert log_p["title"] == f"log p(x) in nats ({by}, 100 samples, of the test split)"
+
+
+def test_the_page_is_whole_and_asks_nothing_of_a_network(vae):
+    page = Reader((vae.run.folder / "report.html").read_text(encoding="utf-8"))
+    assert not page.open and len(set(page.ids)) == len(page.ids)
+    wanted = "samples scores classes over-time curves nearest explorer config"
+    assert page.ids == wanted.split()
+    assert page.alts and all(len(alt) > 20 for alt in page.alts)
+    assert page.addresses and all(a.startswith("data:image/png;base64,") for a in page.addresses)
+    for score in vae.scores.values():
+        assert score.name in page.text
+    assert "\n64 steps in " in page.text  # 1,600 / 50 · 2
+
+
+def test_pictures_of_the_example_are_shown_with_what_is_on_them(vae):
+    path = vae.run.folder / "plane.png"
+    shutil.copy(vae.run.curves, path)
+    try:
+        alts = Reader(report.page.html(vae)).alts
+    finally:
+        path.unlink()
+    assert "What the decoder draws over its latent plane" in alts
+
+
+def test_many_epochs_are_thinned_out(vae, monkeypatch):
+    monkeypatch.setattr(report.page, "GRIDS", 5)
+    first = vae.run.samples / "epoch_0001.png"
+    for epoch in range(3, 21):
+        shutil.copy(first, vae.run.grid_path(epoch))
+    try:
+        alts = Reader(report.page.html(vae)).alts
+    finally:
+        for epoch in range(3, 21):
+            vae.run.grid_path(epoch).unlink()
+    epochs = [int(alt.split()[-1]) for alt in alts if "after epoch" in alt]
+    assert epochs[0] == 1 and epochs[-1] == 20 and len(epochs) == 5
+
+
+def test_what_was_learned_by_heart_is_found(vae):
+    train = vae.evaluator.train.images
+    copies = report.Evaluation(vae.run, vae.model, vae.evaluator, train[50:250])
+    index, distance = copies.neighbours
+    np.testing.assert_array_equal(index, np.arange(50, 250))
+    assert distance.max() < 1e-6 and copies.scores["nearest"].value < 1e-6
+    assert copies.real["nearest"].value > 1
+
+
+def test_a_conditional_model_is_asked_for_its_classes(small_run):
+    evaluation = report.evaluate(small_run("cvae"), n=100)
+    heard = evaluation.scores["label_accuracy"]
+    rng = np.random.default_rng([0, 1])
+    again = scores.hears_labels(evaluation.evaluator.net, evaluation.model, rng)
+    assert heard.value == again.accuracy and heard.samples == 1000
+
+
+def test_iwae_and_a_gan_are_evaluated(small_run):
+    found = report.evaluate(small_run("iwae"), n=100).scores["log_likelihood"]
+    assert found.title.endswith("of the test split, binarised)") and found.value < 0
+    gan = report.evaluate(small_run("gan", arch="mlp"), n=100)
+    assert "log_likelihood" not in gan.scores and gan.save().stat().st_size > 100_000
+
+
+def test_embeddings_of_a_run(small_run):
+    for name in ("vae", "cvae"):  # with an encoder, and with a z alone
+        evaluation = report.evaluate(small_run(name), n=120)
+        evaluation.draw_embeddings()
+        assert (evaluation.run.folder / "embeddings.png").stat().st_size > 20_000
+        z, labels = report.embedding.latent(
+            evaluation.model, evaluation.evaluator, np.random.default_rng(0)
+        )
+        assert z.shape[1] == 2 and len(labels) == len(z)
+
+
+def test_pca_spans_what_varies_most(small_run):
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(0)
+    points = rng.standard_normal((300, 10)) * [9, 5, *[0.01] * 8]
+    plane = report.embedding.embedded(PCA, points, 0)
+    np.testing.assert_allclose(plane.std(0), [9, 5], rtol=0.1)
+
+
+def test_without_scikit_learn_one_line_says_what_to_install(vae, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
+    with pytest.raises(UsageError, match=r'scikit-learn .* pip install "tinygen\[analysis\]"'):
+        vae.draw_embeddings()
+
+
+def command(monkeypatch, capsys, *words):
+    """python -m tinygen evaluate …: its exit code and what it prints."""
+    monkeypatch.setattr(sys, "argv", ["tinygen", "evaluate", *map(str, words)])
+    code = 0
+    try:
+        runpy.run_module("tinygen", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_command_prints_the_scores_and_the_page(small_run, monkeypatch, capsys):
+    folder = small_run("vae")
+    code, out, err = command(monkeypatch, capsys, folder, "--n", 100, "--seed", 3)
+    assert not code, err
+    *lines, last = out.strip().splitlines()
+    assert last == str(folder / "report.html") and len(lines) == 13
+    assert json.loads((folder / "scores.json").read_text())["seed"] == 3
+
+
+def test_mistakes_are_one_line_and_leave_nothing(small_run, tmp_path, monkeypatch, capsys):
+    run, copy = small_run("vae"), tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("scores.json", "report.html"))
+    weights = load(copy / "checkpoint.safetensors")
+    bad = weights | {k: v * np.nan for k, v in weights.items() if k.startswith("decoder/")}
+    for words, message in (
+        ([tmp_path], "not a run folder: it has no config.json"),
+        ([copy, "--n", 50], "wanted 100 or more uint8 images of (20, 20, 1), got uint8 (50,"),
+        ([copy, "--n", 0], "--n: wanted a whole number >= 1"),
+        ([copy, "--data", tmp_path / "none"], "unknown data set"),
+        ([copy, "--data", "strokes"], "learned from ('small', [20, 20, 1]), these images are"),
+    ):
+        one_line(command(monkeypatch, capsys, *words), message)
+    save(copy / "checkpoint.safetensors", bad)
+    one_line(command(monkeypatch, capsys, copy), "values are NaN")
+    (copy / "checkpoint.safetensors").unlink()
+    one_line(command(monkeypatch, capsys, copy), "checkpoint.safetensors: no such file")
+    assert not (copy / "scores.json").exists() and not (copy / "report.html").exists()
+
+
+def one_line(result, message):
+    code, _, err = result
+    assert code == 2 and err.startswith("tinygen") and err.count("\n") == 1, err
+    assert message in err, err

@@ -1,0 +1,104 @@
+"""t-SNE (van der Maaten & Hinton 2008) and PCA of real, generated and latent points, side by side.
+
+Real and generated images are embedded together, so that one lies beside the other where they look
+alike; the points are a classifier's features, or pixels where there is none. Latent points are the
+codes of test images where the model has an encoder, else the z of its samples; their colours then
+are what the classifier sees in the images.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .. import plots
+from ..data import scale, unscale
+from ..errors import UsageError
+from ..models import Model
+from ..models.model import ImageNetwork
+from ..nn import in_chunks
+from ..nn.init import Rng
+from ..ops import sigmoid
+from ..scores import Evaluator
+from ..scores.classifier import view
+from ..scores.evaluator import some
+
+Array = np.ndarray[Any, Any]
+POINTS = 1000  # of each kind
+
+
+def figure(model: Model, evaluator: Evaluator, pictures: Array, seed: int) -> Figure:
+    """A row for PCA and one for t-SNE; columns for real, generated and latent points.
+
+    pictures: samples of the model, uint8 (N, H, W, C). Raises UsageError without scikit-learn.
+    """
+    try:
+        from sklearn.decomposition import PCA
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise UsageError(
+            'scikit-learn is wanted for this, and not installed: pip install "tinygen[analysis]"'
+        ) from None
+    test = evaluator.test
+    chosen = some(test, POINTS)
+    real, of_real = seen(evaluator, test.images[chosen])
+    drawn, of_drawn = seen(evaluator, pictures[:POINTS])
+    z, of_z = latent(model, evaluator, np.random.default_rng([seed, 3]))
+    if evaluator.net is not None:
+        of_real = test.labels[chosen]
+    panels = {}
+    for name, method in (("PCA", PCA), ("t-SNE", TSNE)):
+        both = embedded(method, np.concatenate([real, drawn]), seed)
+        panels[f"{name}: real images"] = both[: len(real)], of_real
+        panels[f"{name}: generated images"] = both[len(real) :], of_drawn
+        plane = z if z.shape[1] == 2 else embedded(method, z, seed)
+        panels[f"{name}: latent points"] = plane, of_z
+    return plots.embeddings(panels, test.classes, columns=3, shared=2)
+
+
+def embedded(method: Any, points: Array, seed: int) -> Array:
+    """Points (N, d) in the plane, (N, 2), by PCA or TSNE."""
+    return np.asarray(method(2, random_state=seed).fit_transform(points.astype(np.float64)))
+
+
+def seen(evaluator: Evaluator, images: Array) -> tuple[Array, Array]:
+    """Of uint8 images the points that stand for them, (N, d), and their classes as they look."""
+    if evaluator.net is None:
+        return images.reshape(len(images), -1) / 255, np.zeros(len(images), int)
+    features, p = view(evaluator.net, images)
+    return features, p.argmax(1)
+
+
+def latent(model: Model, evaluator: Evaluator, rng: Rng) -> tuple[Array, Array]:
+    """Latent points (N, d) and their images' classes."""
+    if codes := encoded(model, evaluator, POINTS):
+        return codes
+    network = model.image_network()
+    z = rng.standard_normal((POINTS, network.latent))
+    return z, seen(evaluator, unscale(drawn(model, network, z, rng), *model.RANGE))[1]
+
+
+def encoded(model: Model, evaluator: Evaluator, n: int) -> tuple[Array, Array] | None:
+    """The codes (n, d) of n test images and their labels; None without an encoder."""
+    encode = getattr(model, "encode", None)
+    if encode is None:
+        return None
+    chosen = some(evaluator.test, n)
+    images = evaluator.test.images[chosen]
+    return encode(scale(images, *model.RANGE)), evaluator.test.labels[chosen]
+
+
+def drawn(model: Model, network: ImageNetwork, z: Array, rng: Rng) -> Array:
+    """The images of z (N, d) in the model's range, categories and numbers drawn at random."""
+    told = [z]
+    if network.categories:
+        told.append(np.eye(network.categories)[rng.integers(network.categories, size=len(z))])
+    told.append(rng.uniform(-1, 1, (len(z), network.numbers)))
+
+    def images(part: Array) -> Any:
+        out = network.network(model.tensor(part), train=False)
+        return sigmoid(out) if network.logits else out
+
+    return in_chunks(images, np.concatenate(told, axis=1), 256)

@@ -1,0 +1,147 @@
+"""What can be said of a run: its scores beside those of real images, and what it draws.
+
+evaluation = evaluate("runs/gan_mnist")
+evaluation.save()                           scores.json and report.html in the run folder
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data, plots, scores
+from ..models import Model
+from ..models.conditional import Conditional
+from ..models.iwae import IWAEs
+from ..models.vae import VAE
+from ..scores import Evaluator, Score
+from ..scores.evaluator import some
+from ..train import Run, load_model
+from ..weights import write_aside, write_json
+from . import embedding, page
+
+Array = np.ndarray[Any, Any]
+NEAREST = 200  # samples whose nearest training image is looked for
+LIKELIHOODS = 100  # test images whose log p(x) is estimated
+INNER = 5000  # samples of q(z|x) for each
+
+
+@dataclass
+class Evaluation:
+    """A run, its model and n samples of it, uint8 (n, H, W, C). What follows is computed when it
+    is first asked for."""
+
+    run: Run
+    model: Model
+    evaluator: Evaluator
+    pictures: Array
+    seed: int = 0
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """All scores that the model allows, by short names."""
+        found = self.evaluator.scores(self.pictures)
+        found["nearest"] = self._distance(self.neighbours[1])
+        if isinstance(self.model, Conditional) and self.evaluator.net is not None:
+            found |= self._labels(self.model, self.evaluator.net)
+        vae = self.model.models[max(self.model.models)] if isinstance(self.model, IWAEs) else None
+        if vae or isinstance(self.model, VAE):
+            found["log_likelihood"] = self._log_likelihood(vae or self.model)
+        return found
+
+    @cached_property
+    def real(self) -> dict[str, Score]:
+        """The same scores of as many real images, where they have such."""
+        found = self.evaluator.real_scores(len(self.pictures))
+        test = self.evaluator.test
+        _, distance = self._nearest(test.images[some(test, NEAREST)])
+        return {**found, "nearest": self._distance(distance)}
+
+    @cached_property
+    def shares(self) -> Array | None:
+        """The share of each class among the samples; None if nothing tells classes apart."""
+        return None if self.evaluator.net is None else self.evaluator.shares(self.pictures)
+
+    @cached_property
+    def neighbours(self) -> tuple[Array, Array]:
+        """Of the first samples the index of the nearest training image, and the distance to it."""
+        return self._nearest(self.pictures[:NEAREST])
+
+    def save(self) -> Path:
+        """Writes scores.json, then report.html, into the run folder; returns the page's path."""
+        rows = {name: self._row(name, score) for name, score in self.scores.items()}
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        about = {"date": now, "model": self.run.config.get("model"), "seed": self.seed}
+        shares = {} if self.shares is None else self._named(self.shares)
+        real = {} if self.shares is None else self._named(self.evaluator.real_shares)
+        classes = {"samples": shares, "train": real}
+        write_json(
+            self.run.folder / "scores.json", {**about, "scores": rows, "class shares": classes}
+        )
+        path, text = self.run.folder / "report.html", page.html(self)
+        write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+        return path
+
+    def draw_embeddings(self) -> None:
+        """t-SNE and PCA of real, generated and latent points, as embeddings.png in the run folder.
+
+        Raises UsageError without scikit-learn.
+        """
+        path = self.run.folder / "embeddings.png"
+        plots.save(embedding.figure(self.model, self.evaluator, self.pictures, self.seed), path)
+
+    def _row(self, name: str, score: Score) -> dict[str, Any]:
+        real = self.real.get(name)
+        return {"title": score.title, **asdict(score), "real": None if real is None else real.value}
+
+    def _named(self, shares: Array) -> dict[str, float]:
+        return dict(zip(self.evaluator.train.classes, map(float, shares), strict=True))
+
+    def _nearest(self, pictures: Array) -> tuple[Array, Array]:
+        """In pixels from 0 to 1."""
+        mine, theirs = (
+            x.reshape(len(x), -1) / 255 for x in (pictures, self.evaluator.train.images)
+        )
+        return scores.nearest(mine, theirs)
+
+    def _distance(self, distance: Array) -> Score:
+        against = f"{len(self.evaluator.train):,} images of the train split"
+        name, best = "distance to the nearest training image", "as of real images"
+        value = float(distance.mean())
+        return Score(name, value, "pixels", len(distance), against, best=best)
+
+    def _labels(self, model: Conditional, net: Any) -> dict[str, Score]:
+        rng = np.random.default_rng([self.seed, 1])
+        heard, n = scores.hears_labels(net, model, rng), 1000 // model.classes * model.classes
+        accuracy = Score("label accuracy", heard.accuracy, self.evaluator.by, n)
+        influence = Score("label influence", heard.influence, "pixels", n)
+        return {"label_accuracy": accuracy, "label_influence": influence}
+
+    def _log_likelihood(self, model: Any) -> Score:
+        test = self.evaluator.test
+        images, rng = test.images[some(test, LIKELIHOODS)], np.random.default_rng([self.seed, 2])
+        x = data.binarise(images, rng) if model.BINARY else data.scale(images, *model.RANGE)
+        value = scores.log_likelihood(model, x, k=INNER, rng=rng).mean()
+        how = f"importance sampling, {INNER:,} z an image"
+        of = "of the test split" + (", binarised" if model.BINARY else "")
+        return Score("log p(x) in nats", float(value), how, len(x), of)
+
+
+def evaluate(
+    folder: str | Path, *, n: int | None = None, source: str | None = None, seed: int = 0
+) -> Evaluation:
+    """Draws n samples (5,000 unless given) from the run in the folder.
+
+    source: the data, as in `data.load`, if it lies elsewhere now. seed: of the samples.
+    Raises FileNotFoundError or FileError if the folder is no run that can be sampled, DataError
+    or UsageError for data that is not there or not the run's, and for fewer than 100 samples.
+    """
+    run, model = load_model(folder)
+    evaluator = Evaluator.of(run, source)
+    images = model.sample(n or evaluator.samples, np.random.default_rng(seed))
+    return Evaluation(run, model, evaluator, data.unscale(images, *model.RANGE), seed)
