@@ -52,11 +52,13 @@ def main() -> None:
     p = train.parser(__doc__, out="runs/compare_mnist", epochs=1000, batch=64)
     p.add_argument("--budget", type=train.argument(POSITIVE), default=90.0, help="seconds a run")
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
+    p.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="which")
     series, evaluator = train.Series.of(p), None
     first, budget = series.options.seed, series.options.budget
-    runs, samples = {model: [] for model in MODELS}, {}
+    runs, samples = {model: [] for model in series.options.models}, {}
     for seed in range(first, first + series.options.seeds):
-        for model, (module, options) in MODELS.items():
+        for model in runs:
+            module, options = MODELS[model]
             with series.training(f"{model}-{seed}", module, seed=seed, **options) as training:
                 evaluator = evaluator or scores.Evaluator.of(series.run)
                 runs[model].append(train_and_score(training, evaluator, budget))
@@ -106,7 +108,9 @@ def report(folder, runs, evaluator, budget):
     write_json(folder / "compare.json", {"budget": budget, "real": values(real), "runs": runs})
     text = table(runs, values(real))
     names = "\n".join(f"* {real[name].title}" for name in COLUMNS if name in real)
-    seconds = f"Models after {budget:g} seconds of training, {len(runs['GAN'])} seeds."
+    seconds = (
+        f"Models after {budget:g} seconds of training, {len(next(iter(runs.values())))} seeds."
+    )
     whole = f"{seconds} The scores:\n\n{names}\n\n{text}\n"
     write_aside(folder / "compare.md", lambda path: path.write_text(whole, encoding="utf-8"))
     print(text)

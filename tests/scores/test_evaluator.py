@@ -35,6 +35,15 @@ def test_real_images_are_at_their_best(evaluator):
     assert same["precision"].value == same["recall"].value == 1
 
 
+def test_pixels_go_from_0_to_1():
+    """White against black: every projection lies |Σu| from the other."""
+    white, black = np.full((100, 28, 28, 1), 255, np.uint8), np.zeros((100, 28, 28, 1), np.uint8)
+    drawn = Dataset(black, np.zeros(100, np.int64), ("image",), "black")
+    found = scores.Evaluator(drawn, drawn, drawn, None).scores(white)["sliced_wasserstein"]
+    u = scores.directions(100, 784, np.random.default_rng(0))
+    assert found.value == pytest.approx(np.abs(u.sum(1)).mean())
+
+
 def test_one_class_alone_is_found_out(evaluator):
     ones = evaluator.test.images[evaluator.test.labels == 1]
     found = evaluator.scores(np.concatenate([ones, ones])[:300])

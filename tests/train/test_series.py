@@ -68,13 +68,12 @@ def test_a_stopped_series_is_resumed_as_a_whole(digits, tmp_path, monkeypatch):
     assert stop.value.folder == tmp_path
 
 
-def comparison(monkeypatch, *names, script="compare_labels_mnist", table="RUNS"):
-    """One of the examples that compare, with these of its runs."""
+def comparison(monkeypatch, *names, script="compare_labels_mnist"):
+    """One of the examples that compare; of its RUNS, if it has such, only those with the names."""
     path = Path(__file__).parents[2] / "examples" / f"{script}.py"
     example = SimpleNamespace(**runpy.run_path(str(path)))
-    runs = getattr(example, table)
-    for name in set(runs) - set(names):
-        del runs[name]
+    for name in set(getattr(example, "RUNS", ())) - set(names):
+        del example.RUNS[name]
 
     def main(*argv):
         monkeypatch.setattr(sys, "argv", ["compare", *map(str, argv)])
@@ -109,9 +108,9 @@ def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch
     drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
     np.savez(digits, images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
     names = ("GAN", "CVAE")
-    main = comparison(monkeypatch, *names, script="compare_mnist", table="MODELS")
+    main = comparison(monkeypatch, script="compare_mnist")
     flags = ("--data", digits, "--batch", 16, "--out", tmp_path, "--epochs", 2)
-    main(*flags, "--budget", 0.2, "--seeds", 2, "--seed", 3)
+    main(*flags, "--budget", 0.2, "--seeds", 2, "--seed", 3, "--models", *names)
     folders = {p.name for p in tmp_path.iterdir() if p.is_dir()}
     assert folders == {"GAN-3", "GAN-4", "CVAE-3", "CVAE-4"}
     found = json.loads((tmp_path / "compare.json").read_text())
