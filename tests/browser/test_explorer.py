@@ -5,14 +5,16 @@
 
 import re
 import time
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import pytest
 
 import tinygen as tg
-from tinygen.models import MODELS, Setup
-from tinygen.nn import BatchNorm
+from tinygen import nn
+from tinygen.models import MODELS, Model, Setup
+from tinygen.models.model import ImageNetwork
 from tinygen.report import explorer
 
 pytestmark = pytest.mark.browser
@@ -35,7 +37,7 @@ def build(name, shape=SHAPE, **options):
     module, rng = MODELS[name], np.random.default_rng(5)
     model = module.build(module.Config(**options), Setup(shape, len(CLASSES)), rng)
     for layer in model.image_network().network.modules():
-        if isinstance(layer, BatchNorm):
+        if isinstance(layer, nn.BatchNorm):
             n = len(layer.gamma)
             layer.running_mean.data[...], layer.beta.data[...] = rng.normal(0, 0.5, (2, n))
             layer.running_var.data[...], layer.gamma.data[...] = rng.uniform(0.5, 2, (2, n))
@@ -125,6 +127,34 @@ def test_it_draws_what_tinygen_draws(open_page, name, options, shape):
     assert near < 1e-5
     assert far < np.ptp(model.RANGE) / 255, "the weights' rounding is seen"
     assert rate >= 30
+
+
+@dataclass
+class Drawing(Model):
+    """A network that draws, and nothing else."""
+
+    G: nn.Module
+
+    def image_network(self):
+        return ImageNetwork(self.G, 3)
+
+
+def test_layers_of_settings_that_no_model_has(open_page):
+    rng = np.random.default_rng(0)
+    lay = {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2)}
+    model = Drawing(
+        nn.Sequential(
+            *(nn.Linear(3, 12, rng=rng), partial(tg.leaky_relu, slope=0.2), nn.Reshape(2, 3, 2)),
+            *(nn.ConvTranspose2d(2, 3, (3, 2), rng=rng, **lay), tg.leaky_relu),
+        )
+    )
+    x = rng.normal(size=(5, 3)).astype(np.float32)
+    page = open_page(html(model))
+    drawn = page.evaluate("xs => xs.map((x) => [...tinygenExplorer.draw(x)])", x.tolist())
+    round_weights(model)
+    wanted = drawn_by_tinygen(model, x)
+    assert wanted.shape == (5, 4, 10, 3)
+    np.testing.assert_allclose(np.array(drawn).reshape(wanted.shape), wanted, atol=1e-5)
 
 
 def test_the_plane_is_that_of_z(open_page):
