@@ -133,7 +133,7 @@
       g.fillRect(to(v) - 1, 0, 2, size);
       g.fillRect(0, to(v) - 1, size, 2);
     }
-    g.globalAlpha = 0.35;
+    g.globalAlpha = 0.5;
     net.points.forEach(([x, y], k) => {
       g.fillStyle = net.colours[net.labels[k]];
       g.fillRect(to(x) - 2, to(-y) - 2, 4, 4);
