@@ -52,7 +52,7 @@ def main() -> None:
     p = train.parser(__doc__, out="runs/compare_mnist", epochs=1000, batch=64)
     p.add_argument("--budget", type=train.argument(POSITIVE), default=90.0, help="seconds a run")
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
-    p.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS), help="which")
+    p.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS), help="which")
     series, evaluator = train.Series.of(p), None
     first, budget = series.options.seed, series.options.budget
     runs, samples = {model: [] for model in series.options.models}, {}
