@@ -297,3 +297,23 @@ def test_points_lie_behind_the_plane(open_page):
 def test_without_scripts_it_says_so(open_page):
     page = open_page(html(build("vae")), java_script_enabled=False)
     assert "needs JavaScript" in page.inner_text("#explorer")
+
+
+def test_images_lie_on_a_plane_without_points(open_page):
+    """Nine by nine, each that of its own place and of the class that is chosen."""
+    model = build("cvae")
+    page = open_page(html(model))
+    page.select_option("#explorer .category", index=3)
+    size = page.evaluate('document.querySelector("#explorer .plane").width')
+    data = page.evaluate("""() => [...document.querySelector("#explorer .plane")
+        .getContext("2d").getImageData(0, 0, 640, 640).data]""")
+    seen = np.array(data, float).reshape(size, size, 4)[:, :, 0]
+    side = size / 9
+    for column, row in ((0, 0), (8, 0), (2, 7)):
+        place = [3 * ((2 * column + 1) / 9 - 1), 3 * (1 - (2 * row + 1) / 9)]
+        x = np.array([[*place, *np.eye(10)[3]]])
+        wanted = 255 * drawn_by_tinygen(model, x)[0].reshape(28, 28)
+        top, left = round(row * side), round(column * side)
+        tile = seen[top : top + round(side), left : left + round(side)]
+        assert abs(tile.mean() - wanted.mean()) < 2
+        assert abs(tile[: len(tile) // 2].mean() - wanted[:14].mean()) < 3

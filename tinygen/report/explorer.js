@@ -79,6 +79,7 @@
 
   // ---- what it is given: a place on the pad, a category, numbers
 
+  const ACROSS = 9; // small images along a side of a pad without points
   const plane = find("plane"), select = find("category");
   const sliders = [...root.querySelectorAll(".number")];
   let at = [0, 0], directions;
@@ -91,16 +92,16 @@
     directions = [0, 1, 2].map(() => Array.from({ length: net.latent }, normal));
   }
 
-  function z() {
-    if (net.latent === 2) return at;
-    const [z0, e1, e2] = directions, [a, b] = at;
+  function z([a, b]) {
+    if (net.latent === 2) return [a, b];
+    const [z0, e1, e2] = directions;
     // the weights' squares add up to 1, so that this is a draw from N(0, I), too
     return z0.map((v, k) => (v + a * e1[k] + b * e2[k]) / Math.hypot(1, a, b));
   }
 
-  function input() {
+  function input(place) {
     const category = Array.from({ length: net.categories }, (_, k) => +(k === select.selectedIndex));
-    return [...z(), ...category, ...sliders.map((slider) => +slider.value)];
+    return [...z(place), ...category, ...sliders.map((slider) => +slider.value)];
   }
 
   // ---- what is seen
@@ -108,8 +109,8 @@
   const picture = find("picture").getContext("2d"), [height, width, channels] = net.shape;
   const pixels = picture.createImageData(width, height), [low, high] = net.range;
 
-  function show() {
-    const image = forward(input());
+  function paint(place, context) { // what the model draws at a place
+    const image = forward(input(place));
     for (let k = 0; k < width * height; k++) {
       for (let c = 0; c < 3; c++) {
         const value = image[k * channels + (channels === 3 ? c : 0)];
@@ -117,7 +118,11 @@
       }
       pixels.data[4 * k + 3] = 255;
     }
-    picture.putImageData(pixels, 0, 0);
+    context.putImageData(pixels, 0, 0);
+  }
+
+  function show() {
+    paint(at, picture);
     find("marker").style.left = `${50 + (50 * at[0]) / net.extent}%`;
     find("marker").style.top = `${50 - (50 * at[1]) / net.extent}%`;
     const names = net.latent === 2 ? ["z₁", "z₂"] : ["a", "b"];
@@ -125,9 +130,16 @@
     find("place").textContent = text.join(", ");
   }
 
-  function drawPlane() { // once: lines at whole numbers, then the points
-    const g = plane.getContext("2d"), size = plane.width;
+  function drawPlane() {
+    const g = plane.getContext("2d");
+    if (net.points.length) drawPoints(g, plane.width);
+    else drawImages(g, plane.width / ACROSS);
+  }
+
+  function drawPoints(g, size) { // and lines at whole numbers
     const to = (v) => (size / 2) * (1 + v / net.extent);
+    g.globalAlpha = 1;
+    g.clearRect(0, 0, size, size);
     for (let v = -Math.floor(net.extent); v <= net.extent; v++) {
       g.fillStyle = v ? "#e8e8e8" : "#b8b8b8";
       g.fillRect(to(v) - 1, 0, 2, size);
@@ -138,6 +150,16 @@
       g.fillStyle = net.colours[net.labels[k]];
       g.fillRect(to(x) - 2, to(-y) - 2, 4, 4);
     });
+  }
+
+  function drawImages(g, side) { // small ones, each at its own place
+    const tile = Object.assign(document.createElement("canvas"), { width, height });
+    const place = (k) => ((2 * k + 1) / ACROSS - 1) * net.extent;
+    for (let row = 0; row < ACROSS; row++)
+      for (let column = 0; column < ACROSS; column++) {
+        paint([place(column), -place(row)], tile.getContext("2d"));
+        g.drawImage(tile, column * side, row * side, side, side);
+      }
   }
 
   // ---- what moves it
@@ -186,14 +208,21 @@
     show();
   });
 
-  for (const control of [select, ...sliders]) control?.addEventListener("input", show);
+  function redraw() {
+    drawPlane();
+    show();
+  }
+
+  for (const control of [select, ...sliders]) {
+    control?.addEventListener("input", show);
+    control?.addEventListener("change", redraw); // a slider that was let go
+  }
   find("turn")?.addEventListener("click", () => {
     turn();
-    show();
+    redraw();
   });
 
   turn();
-  drawPlane();
-  show();
+  redraw();
   window.tinygenExplorer = { draw: (x) => forward(x).slice() };
 })();
