@@ -4,8 +4,8 @@ Trains ten models for --budget seconds each, from three seeds: about an hour. Ea
 of its own below --out; what was stopped goes on with --resume. Samples are scored after a quarter,
 a half, three quarters and the whole of the budget; the clock stands still meanwhile. Leaves:
 
-    compare.json   the scores of every run at each of these times (tinygen/scores/evaluator.py)
-    compare.md     the table: mean ± standard deviation over the seeds, beside real images
+    compare.json   the scores of every run at each of these times, and what each score depends on
+    compare.md     the table: mean ± standard deviation over the seeds, beside validation images
     compare.png    quality against seconds
     samples.png    what each model draws in the end, from the first seed
 
@@ -60,7 +60,7 @@ def main() -> None:
         for model in runs:
             module, options = MODELS[model]
             with series.training(f"{model}-{seed}", module, seed=seed, **options) as training:
-                evaluator = evaluator or scores.Evaluator.of(series.run)
+                evaluator = evaluator or judge(series.run)
                 runs[model].append(train_and_score(training, evaluator, budget))
             samples.setdefault(model, grid(training))
             print(f"{model}, seed {seed}:", line(runs[model][-1][-1]), flush=True)
@@ -69,9 +69,17 @@ def main() -> None:
     print(series.run.folder / "compare.png")
 
 
+def judge(run):
+    """What scores all of them."""
+    evaluator = scores.Evaluator.of(run)
+    if evaluator.net is None:
+        raise train.UsageError(f"wanted images that {scores.CLASSIFIABLE}, got {evaluator.train}")
+    return evaluator
+
+
 def train_and_score(training, evaluator, budget):
-    """Trains for the budget. Returns the scores at each mark; scores.json of the run keeps them."""
-    path = training.run.folder / "scores.json"
+    """Trains for the budget. Returns the scores at each mark; marks.json of the run keeps them."""
+    path = training.run.folder / "marks.json"
     rows = read_json(path) if path.exists() else []
     for mark in MARKS[len(rows) :]:
         training.fit(lambda epoch: None, seconds=mark * budget)
@@ -82,6 +90,7 @@ def train_and_score(training, evaluator, budget):
             row["label_accuracy"] = heard.accuracy
         rows.append(row)
         write_json(path, rows)
+    training.fit(lambda epoch: None, seconds=budget)  # with all marks there, this loads the end
     return rows
 
 
@@ -105,31 +114,35 @@ def line(row):
 def report(folder, runs, evaluator, budget):
     """compare.json, compare.md and compare.png."""
     real = evaluator.real_scores(evaluator.samples)
-    write_json(folder / "compare.json", {"budget": budget, "real": values(real), "runs": runs})
+    titles = {name: score.title for name, score in real.items()}
+    titles["label_accuracy"] = f"label accuracy ({evaluator.by}, 1,000 samples)"
+    about = {"budget": budget, "titles": titles, "real": values(real)}
+    write_json(folder / "compare.json", {**about, "runs": runs})
     text = table(runs, values(real))
-    names = "\n".join(f"* {real[name].title}" for name in COLUMNS if name in real)
-    seconds = (
-        f"Models after {budget:g} seconds of training, {len(next(iter(runs.values())))} seeds."
+    names = "\n".join(f"* {titles[name]}" for name in COLUMNS)
+    count = len(next(iter(runs.values())))
+    head = (
+        f"Models after {budget:g} seconds of training, {count} seeds. Real: the validation split."
     )
-    whole = f"{seconds} The scores:\n\n{names}\n\n{text}\n"
+    whole = f"{head} The scores:\n\n{names}\n\n{text}\n"
     write_aside(folder / "compare.md", lambda path: path.write_text(whole, encoding="utf-8"))
     print(text)
 
     seconds = [budget * mark for mark in MARKS]
     curves = {
-        model: (seconds, [[[row[name] for name in DRAWN] for row in rows] for rows in several])
+        model: (seconds, [[[row[name] for name in DRAWN] for row in marks] for marks in several])
         for model, several in runs.items()
     }
-    panels = [real[name].title for name in DRAWN]
+    panels = [titles[name] for name in DRAWN]
     figure = plots.progress(curves, panels, axis="seconds of training", logarithmic=panels[1:])
     plots.save(figure, folder / "compare.png")
 
 
 def table(runs, real):
     """A row for each model, as Markdown."""
-    rows = [["", "of real", *(heading for heading, _ in COLUMNS.values())]]
+    rows = [["", "Inception / real", *(heading for heading, _ in COLUMNS.values())]]
     rows += [["---"] * len(rows[0]), cells("real images", [real], real)]
-    rows += [cells(model, [rows[-1] for rows in several], real) for model, several in runs.items()]
+    rows += [cells(model, [m[-1] for m in marks], real) for model, marks in runs.items()]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -139,7 +152,7 @@ def cells(title, several, real):
     out = [title, f"{share:.2f}"]
     for name, (_, digits) in COLUMNS.items():
         numbers = [row[name] for row in several if name in row]
-        spread = f" ± {np.std(numbers):.{digits}f}" if len(numbers) > 1 else ""
+        spread = f" ± {np.std(numbers, ddof=1):.{digits}f}" if len(numbers) > 1 else ""
         out.append(f"{np.mean(numbers):.{digits}f}{spread}" if numbers else "")
     return out
 

@@ -98,6 +98,17 @@ def test_progress_draws_means_and_their_spread():
     first, second = figure.axes
     np.testing.assert_array_equal(first.lines[0].get_ydata(), [2, 4])
     band = first.collections[0].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == (1, 5) and first.get_xlabel() == "t"
+    sd = np.sqrt(2)  # of 1 and 3, with the mean unknown
+    assert (band.min(), band.max()) == pytest.approx((2 - sd, 4 + sd)) and first.get_xlabel() == "t"
     assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
     assert [first.get_title(), second.get_title()] == ["x", "y"]
+
+
+def test_embeddings_give_each_panel_its_points_and_the_first_ones_the_same_axes():
+    points, labels = np.arange(6.0).reshape(3, 2), np.array([0, 1, -1])
+    panels = {"a": (points, labels), "b": (10 * points, labels), "c": (points, labels)}
+    a, b, c = plots.embeddings(panels, ("x", "y"), columns=3, shared=2).axes
+    assert [axes.get_title() for axes in (a, b, c)] == ["a", "b", "c"]
+    assert a.get_xlim() == b.get_xlim() != c.get_xlim()
+    grey, first, second = (scatter.get_offsets() for scatter in b.collections)
+    np.testing.assert_array_equal([*grey, *first, *second], 10 * points[[2, 0, 1]])

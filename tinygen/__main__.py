@@ -102,7 +102,7 @@ def main() -> None:
     s.set_defaults(command=sample)
     e = commands.add_parser("evaluate", help="score a run, and make a page to look at it")
     e.add_argument("run", type=Path, metavar="RUN", help="a run folder")
-    e.add_argument("--n", type=argument(COUNT), help="samples; 5,000 unless given")
+    e.add_argument("--n", type=argument(COUNT), help="samples; 5,000, or what small data allows")
     e.add_argument("--data", metavar="NAME|PATH", help="where the run's data lies, if it has moved")
     e.add_argument("--seed", type=argument(NATURAL), default=0, help="of the noise")
     e.add_argument("--tsne", action="store_true", help="draw t-SNE and PCA, too (scikit-learn)")

@@ -47,21 +47,25 @@ def _tiles(images: np.ndarray[Any, Any], columns: int | None, gap: int) -> np.nd
     return sheet
 
 
+def class_colour(i: int, classes: Sequence[str]) -> Any:
+    """The colour of the i-th of the classes: of ten, or of twenty, which begin anew."""
+    from matplotlib import colormaps
+
+    return colormaps["tab10" if len(classes) <= 10 else "tab20"](i % 20)
+
+
 def scatter(
     points: Any, labels: Any, classes: Sequence[str], *, axes: tuple[str, str] = ("", "")
 ) -> Figure:
     """Points (N, 2) in the colour of their class: labels (N,) index `classes`."""
-    from matplotlib import colormaps
-
     points, labels = np.asarray(points), np.asarray(labels)
     if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
         raise ValueError(f"scatter: wanted (N, 2) and (N,), got {points.shape} and {labels.shape}")
     figure = Figure(figsize=(7, 6), layout="constrained")
     plane = figure.subplots()
-    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
     for i, name in enumerate(classes):
-        x, y = points[labels == i].T
-        plane.scatter(x, y, s=4, alpha=0.6, color=colours(i % 20), label=name, linewidths=0)
+        (x, y), colour = points[labels == i].T, class_colour(i, classes)
+        plane.scatter(x, y, s=4, alpha=0.6, color=colour, label=name, linewidths=0)
     plane.set_xlabel(axes[0])
     plane.set_ylabel(axes[1])
     plane.set_aspect("equal", adjustable="datalim")
@@ -71,16 +75,15 @@ def scatter(
 
 def shares(history: Mapping[int, Sequence[float]], classes: Sequence[str]) -> Figure:
     """Stacked bars, one an epoch: history maps it to the share of each of the classes."""
-    from matplotlib import colormaps
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
     epochs, table = list(history), np.asarray(list(history.values())).reshape(-1, len(classes))
     below = np.zeros(len(epochs))
     for i, name in enumerate(classes):
-        axes.bar(epochs, table[:, i], bottom=below, width=0.9, color=colours(i % 20), label=name)
+        colour = class_colour(i, classes)
+        axes.bar(epochs, table[:, i], bottom=below, width=0.9, color=colour, label=name)
         below += table[:, i]
     axes.set_xlabel("epoch")
     axes.set_ylabel("share of the samples")
@@ -123,25 +126,25 @@ def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Fi
 def embeddings(
     panels: Mapping[str, tuple[Any, Any]], classes: Sequence[str], *, columns: int, shared: int = 1
 ) -> Figure:
-    """Points in rows of so many panels: title -> (points (N, 2), the index of each one's class).
+    """Points in rows of so many panels: title -> (points (N, 2), the index of each one's class or
+    -1, which is grey).
 
     The first panels of each row, `shared` of them, have the same axes. These have no numbers: an
     embedding's mean nothing.
     """
-    from matplotlib import colormaps
-
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(4 * columns + 1.5, 4 * rows), layout="constrained")
-    colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for k, (title, (points, labels)) in enumerate(panels.items()):
         axes, column = places[k], k % columns
         if 0 < column < shared:
             axes.sharex(places[k - column])
             axes.sharey(places[k - column])
+        points, labels = np.asarray(points), np.asarray(labels)
+        how: dict[str, Any] = {"s": 5, "alpha": 0.7, "linewidths": 0}
+        axes.scatter(*points[labels < 0].T, color="#777777", **how)
         for i, name in enumerate(classes):
-            x, y = np.asarray(points)[np.asarray(labels) == i].T
-            axes.scatter(x, y, s=5, alpha=0.7, color=colours(i % 20), label=name, linewidths=0)
+            axes.scatter(*points[labels == i].T, color=class_colour(i, classes), label=name, **how)
         axes.set_title(title)
         axes.set_xticks([])
         axes.set_yticks([])
@@ -199,16 +202,14 @@ def progress(
     """How several runs get on: a panel for each name, in it a line for each run.
 
     runs: title -> (positions (n,) along `axis`, values (repeats, n, panels)). A line is the mean
-    over the repeats, and its band a standard deviation to both sides.
+    over the repeats, and its band a standard deviation to both sides, if there are several.
     """
-    from matplotlib import colormaps
-
     figure = Figure(figsize=(5.5 * len(panels) + 1.5, 4.5), layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
     for i, (axes, panel) in enumerate(zip(places, panels, strict=True)):
         for k, (title, (x, values)) in enumerate(runs.items()):
-            y = np.asarray(values)[:, :, i]
-            mean, sd, colour = y.mean(0), y.std(0), colormaps["tab10"](k % 10)
+            y, colour = np.asarray(values)[:, :, i], class_colour(k, list(runs))
+            mean, sd = y.mean(0), y.std(0, ddof=1) if len(y) > 1 else 0.0
             axes.plot(x, mean, color=colour, label=title, marker="o", markersize=3)
             axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel(axis)

@@ -7,6 +7,7 @@ metadata. `to_torch` and `from_torch` turn a state dict into PyTorch's layout an
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -74,9 +75,17 @@ def _reading(path: str | Path) -> Iterator[Any]:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes `value` as indented JSON."""
-    text = json.dumps(value, indent=2) + "\n"
+    """Writes `value` as indented JSON, in which numbers that are not finite are null."""
+    text = json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
     write_aside(path, lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: str | Path) -> Any:

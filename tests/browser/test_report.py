@@ -30,6 +30,7 @@ def test_the_slider_goes_through_the_epochs(text, open_page):
     slider.press("Home")
     assert page.evaluate(shown) == [True, False, False]
     assert page.locator(".strip figure.now figcaption").inner_text() == "after epoch 1"
+    assert slider.get_attribute("aria-valuetext") == "after epoch 1"
 
 
 def test_without_scripts_all_is_there_to_read(text, open_page):
@@ -39,6 +40,7 @@ def test_without_scripts_all_is_there_to_read(text, open_page):
         assert page.locator(".strip figure").nth(i).is_visible()
     assert page.locator("#scores tbody tr").count() >= 12
     assert "it needs JavaScript, which is off here" in page.locator("noscript").inner_html()
+    assert not page.locator("#explorer .plane").is_visible()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -78,10 +78,29 @@ def right(evaluator):
     return scores.accuracy(evaluator.net, evaluator.test)
 
 
-def test_more_samples_than_test_images(evaluator):
-    images = np.concatenate([evaluator.test.images] * 2)
-    found = evaluator.scores(images)
-    assert found["inception_score"].samples == 4000 and found["precision"].samples == 2000
+def test_real_scores_are_those_of_the_validation_split(evaluator):
+    chosen = evaluator.validation.images[some(evaluator.validation, 300)]
+    assert evaluator.real_scores(300) == evaluator.scores(chosen)
+    assert evaluator.samples == evaluator.most == 2000
+
+
+def test_images_sorted_by_class_score_as_shuffled_ones(evaluator):
+    """Were they taken in their order, each tenth of them would be of one class."""
+    order = np.argsort(evaluator.validation.labels, kind="stable")
+    split = evaluator.validation
+    by_class = Dataset(split.images[order], split.labels[order], split.classes, split.name)
+    sorted_ = scores.Evaluator(evaluator.train, by_class, evaluator.test, evaluator.net, "x")
+    a, b = (e.real_scores(1000)["inception_score"].value for e in (evaluator, sorted_))
+    assert a == pytest.approx(b, rel=0.05)
+
+
+def test_a_class_without_an_image_costs_the_scores_of_its_share_alone(evaluator):
+    keep = evaluator.train.labels != 3
+    d = evaluator.train
+    less = Dataset(d.images[keep], d.labels[keep], d.classes, d.name)
+    found = scores.Evaluator(less, evaluator.validation, evaluator.test, evaluator.net, "x")
+    names = found.real_scores(300).keys()
+    assert "mode_score" not in names and {"inception_score", "frechet_distance"} <= names
 
 
 def test_pixels_alone_where_there_are_no_classes():
@@ -90,6 +109,8 @@ def test_pixels_alone_where_there_are_no_classes():
     found = scores.Evaluator(plain, plain, plain, None).real_scores(200)
     assert list(found) == ["precision", "recall", "sliced_wasserstein"]
     assert all(score.by == "pixels" for score in found.values())
+    with pytest.raises(UsageError, match="wanted images that have two classes or more, and a hei"):
+        scores.Evaluator(plain, plain, plain, None).shares(drawn.images[:200])
 
 
 def test_some_are_always_the_same_and_from_anywhere():
@@ -104,20 +125,33 @@ def test_some_are_always_the_same_and_from_anywhere():
     ("pictures", "got"),
     [
         (np.zeros((99, 28, 28, 1), np.uint8), r"uint8 \(99, 28, 28, 1\)"),
+        (np.zeros((2001, 28, 28, 1), np.uint8), r"uint8 \(2001, 28, 28, 1\)"),
         (np.zeros((200, 28, 28, 1)), r"float64 \(200, 28, 28, 1\)"),
         (np.zeros((200, 32, 32, 3), np.uint8), r"uint8 \(200, 32, 32, 3\)"),
     ],
 )
 def test_wrong_samples_are_named(evaluator, pictures, got):
-    with pytest.raises(UsageError, match=rf"wanted 100 or more uint8 images of .* got {got}"):
+    with pytest.raises(UsageError, match=rf"wanted 100 to 2000 uint8 images of .* got {got}"):
         evaluator.scores(pictures)
+
+
+def test_the_reference_goes_before_a_file_of_the_runs_own(tmp_path, monkeypatch):
+    """Which earlier versions left in a run of MNIST."""
+    images, labels = np.zeros((200, 28, 28, 1), np.uint8), np.arange(200) % 10
+    mnist = Dataset(images, labels, tuple("0123456789"), "mnist")
+    monkeypatch.setattr(scores.evaluator.data, "load", lambda source, split: mnist)
+    run = Run.create(tmp_path / "run", {"data": "mnist"})
+    (run.folder / "classifier.safetensors").write_bytes(b"what is this?")
+    evaluator = scores.Evaluator.of(run)
+    assert evaluator.net is scores.reference.reference("mnist")
+    assert evaluator.by == "mnist reference classifier, 10.00% right"
 
 
 def test_other_images_than_the_runs_are_refused_and_too_few(tmp_path):
     np.savez(tmp_path / "few.npz", images=np.zeros((500, 8, 8, 1), np.uint8))
     source = str(tmp_path / "few.npz")
     run = Run.create(tmp_path / "a", {"data": source, "images": "mnist", "shape": [28, 28, 1]})
-    with pytest.raises(UsageError, match=r"learned from .*mnist.*, these images are .*few"):
+    with pytest.raises(UsageError, match=r"learned from .*mnist.*, this is .*few.*'count': 400"):
         scores.Evaluator.of(run)
     with pytest.raises(UsageError, match=r"wanted 100 or more .* got 50 and 50 of few"):
         scores.Evaluator.of(Run.create(tmp_path / "b", {"data": source}))

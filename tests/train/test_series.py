@@ -117,14 +117,24 @@ def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch
     assert found["budget"] == 0.2 and found["real"]["inception_score"] > 1
     for name in names:
         assert [len(rows) for rows in found["runs"][name]] == [4, 4]  # seeds, marks
-    assert ("label_accuracy" in found["runs"]["CVAE"][0][0]) and found["runs"]["GAN"][0][0]
+    assert "label_accuracy" in found["runs"]["CVAE"][0][0]
     table = (tmp_path / "compare.md").read_text()
     assert "| real images | 1.00 |" in table and table.count(" ± ") > 10
     assert "* Inception score (digits own classifier, " in table and "200 samples" in table
+    assert found["titles"]["label_accuracy"] in table
     assert imread(tmp_path / "compare.png").size and imread(tmp_path / "samples.png").size
 
-    before = (tmp_path / "GAN-3" / "checkpoint.safetensors").read_bytes()
-    (tmp_path / "CVAE-4" / "scores.json").unlink()
+    kept = [tmp_path / "GAN-3" / name for name in ("checkpoint.safetensors", "samples.png")]
+    before = [path.read_bytes() for path in kept]
+    (tmp_path / "CVAE-4" / "marks.json").unlink()
     main("--out", tmp_path, "--resume")
-    assert (tmp_path / "GAN-3" / "checkpoint.safetensors").read_bytes() == before
+    assert [path.read_bytes() for path in kept] == before
     assert "CVAE, seed 4:" in capsys.readouterr().out
+
+
+def test_images_that_no_classifier_takes_are_refused_at_once(tmp_path, monkeypatch):
+    np.savez(tmp_path / "plain.npz", images=np.zeros((2000, 12, 12, 1), np.uint8))
+    main = comparison(monkeypatch, script="compare_mnist")
+    with pytest.raises(train.UsageError, match="wanted images that have two classes or more"):
+        main("--data", tmp_path / "plain.npz", "--out", tmp_path / "all", "--models", "GAN")
+    assert not (tmp_path / "all" / "GAN-0" / "checkpoint.safetensors").exists()

@@ -150,15 +150,20 @@ class IWAEs(Model):
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """Mean images of n points drawn from the prior, by the model of the largest k."""
-        return self.models[max(self.models)].sample(n, rng)
+        return self.best.sample(n, rng)
+
+    @property
+    def best(self) -> IWAE:
+        """The model of the largest k, which has the tightest bound."""
+        return self.models[max(self.models)]
 
     def encode(self, x: Any) -> np.ndarray[Any, Any]:
         """The posterior's means of images x, by the model of the largest k: (N, d)."""
-        return self.models[max(self.models)].encode(x)
+        return self.best.encode(x)
 
     def image_network(self) -> ImageNetwork:
         """That of the largest k."""
-        return self.models[max(self.models)].image_network()
+        return self.best.image_network()
 
 
 def build(config: Config, setup: Setup, rng: Rng) -> IWAEs:

@@ -43,30 +43,31 @@ def figure(model: Model, evaluator: Evaluator, pictures: Array, seed: int) -> Fi
         ) from None
     test = evaluator.test
     chosen = some(test, POINTS)
-    real, of_real = seen(evaluator, test.images[chosen])
+    real, _ = seen(evaluator, test.images[chosen])
     drawn, of_drawn = seen(evaluator, pictures[:POINTS])
     z, of_z = latent(model, evaluator, np.random.default_rng([seed, 3]))
-    if evaluator.net is not None:
-        of_real = test.labels[chosen]
     panels = {}
     for name, method in (("PCA", PCA), ("t-SNE", TSNE)):
         both = embedded(method, np.concatenate([real, drawn]), seed)
-        panels[f"{name}: real images"] = both[: len(real)], of_real
+        panels[f"{name}: real images"] = both[: len(real)], test.labels[chosen]
         panels[f"{name}: generated images"] = both[len(real) :], of_drawn
-        plane = z if z.shape[1] == 2 else embedded(method, z, seed)
-        panels[f"{name}: latent points"] = plane, of_z
+        panels[f"{name}: latent points"] = embedded(method, z, seed), of_z
     return plots.embeddings(panels, test.classes, columns=3, shared=2)
 
 
 def embedded(method: Any, points: Array, seed: int) -> Array:
-    """Points (N, d) in the plane, (N, 2), by PCA or TSNE."""
-    return np.asarray(method(2, random_state=seed).fit_transform(points.astype(np.float64)))
+    """Points (N, d) in the plane, (N, 2), by PCA or TSNE; on a line, if d is 1."""
+    if points.shape[1] == 1:
+        return np.column_stack([points, np.zeros(len(points))])
+    method = method(2, random_state=seed % 2**32)  # scikit-learn takes no larger ones
+    return np.asarray(method.fit_transform(points.astype(np.float64)))
 
 
 def seen(evaluator: Evaluator, images: Array) -> tuple[Array, Array]:
-    """Of uint8 images the points that stand for them, (N, d), and their classes as they look."""
+    """Of uint8 images the points that stand for them, (N, d), and their classes as they look;
+    -1 where nothing can tell."""
     if evaluator.net is None:
-        return images.reshape(len(images), -1) / 255, np.zeros(len(images), int)
+        return images.reshape(len(images), -1) / 255, np.full(len(images), -1)
     features, p = view(evaluator.net, images)
     return features, p.argmax(1)
 

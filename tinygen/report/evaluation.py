@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from .. import data, plots, scores
+from ..errors import UsageError
 from ..models import Model
 from ..models.conditional import Conditional
 from ..models.iwae import IWAEs
 from ..models.vae import VAE
 from ..scores import Evaluator, Score
-from ..scores.evaluator import some
+from ..scores.evaluator import LEAST, some
 from ..train import Run, load_model
 from ..weights import write_aside, write_json
 from . import embedding, page
@@ -41,6 +42,7 @@ class Evaluation:
     evaluator: Evaluator
     pictures: Array
     seed: int = 0
+    embeddings: Path | None = None  # the picture, once `draw_embeddings` has made it
 
     @cached_property
     def scores(self) -> dict[str, Score]:
@@ -49,17 +51,17 @@ class Evaluation:
         found["nearest"] = self._distance(self.neighbours[1])
         if isinstance(self.model, Conditional) and self.evaluator.net is not None:
             found |= self._labels(self.model, self.evaluator.net)
-        vae = self.model.models[max(self.model.models)] if isinstance(self.model, IWAEs) else None
-        if vae or isinstance(self.model, VAE):
-            found["log_likelihood"] = self._log_likelihood(vae or self.model)
+        model = self.model.best if isinstance(self.model, IWAEs) else self.model
+        if isinstance(model, VAE):
+            found["log_likelihood"] = self._log_likelihood(model)
         return found
 
     @cached_property
     def real(self) -> dict[str, Score]:
-        """The same scores of as many real images, where they have such."""
-        found = self.evaluator.real_scores(len(self.pictures))
-        test = self.evaluator.test
-        _, distance = self._nearest(test.images[some(test, NEAREST)])
+        """The same scores of as many images of the validation split, where they have such."""
+        found, held_out = self.evaluator.real_scores(len(self.pictures)), self.evaluator.validation
+        n = min(NEAREST, len(self.pictures))
+        _, distance = self._nearest(held_out.images[some(held_out, n)])
         return {**found, "nearest": self._distance(distance)}
 
     @cached_property
@@ -73,7 +75,8 @@ class Evaluation:
         return self._nearest(self.pictures[:NEAREST])
 
     def save(self) -> Path:
-        """Writes scores.json, then report.html, into the run folder; returns the page's path."""
+        """Writes scores.json and report.html into the run folder; returns the page's path."""
+        path, text = self.run.folder / "report.html", page.html(self)
         rows = {name: self._row(name, score) for name, score in self.scores.items()}
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         about = {"date": now, "model": self.run.config.get("model"), "seed": self.seed}
@@ -83,7 +86,6 @@ class Evaluation:
         write_json(
             self.run.folder / "scores.json", {**about, "scores": rows, "class shares": classes}
         )
-        path, text = self.run.folder / "report.html", page.html(self)
         write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
         return path
 
@@ -92,8 +94,10 @@ class Evaluation:
 
         Raises UsageError without scikit-learn.
         """
+        figure = embedding.figure(self.model, self.evaluator, self.pictures, self.seed)
         path = self.run.folder / "embeddings.png"
-        plots.save(embedding.figure(self.model, self.evaluator, self.pictures, self.seed), path)
+        plots.save(figure, path)
+        self.embeddings = path
 
     def _row(self, name: str, score: Score) -> dict[str, Any]:
         real = self.real.get(name)
@@ -104,10 +108,9 @@ class Evaluation:
 
     def _nearest(self, pictures: Array) -> tuple[Array, Array]:
         """In pixels from 0 to 1."""
-        mine, theirs = (
-            x.reshape(len(x), -1) / 255 for x in (pictures, self.evaluator.train.images)
-        )
-        return scores.nearest(mine, theirs)
+        mine, theirs = (x.reshape(len(x), -1) for x in (pictures, self.evaluator.train.images))
+        index, distance = scores.nearest(mine, theirs)
+        return index, distance / 255
 
     def _distance(self, distance: Array) -> Score:
         against = f"{len(self.evaluator.train):,} images of the train split"
@@ -116,32 +119,38 @@ class Evaluation:
         return Score(name, value, "pixels", len(distance), against, best=best)
 
     def _labels(self, model: Conditional, net: Any) -> dict[str, Score]:
-        rng = np.random.default_rng([self.seed, 1])
-        heard, n = scores.hears_labels(net, model, rng), 1000 // model.classes * model.classes
-        accuracy = Score("label accuracy", heard.accuracy, self.evaluator.by, n)
-        influence = Score("label influence", heard.influence, "pixels", n)
+        heard = scores.hears_labels(net, model, np.random.default_rng([self.seed, 1]))
+        accuracy = Score("label accuracy", heard.accuracy, self.evaluator.by, heard.samples)
+        influence = Score("label influence", heard.influence, "pixels", heard.samples)
         return {"label_accuracy": accuracy, "label_influence": influence}
 
-    def _log_likelihood(self, model: Any) -> Score:
+    def _log_likelihood(self, model: VAE) -> Score:
         test = self.evaluator.test
         images, rng = test.images[some(test, LIKELIHOODS)], np.random.default_rng([self.seed, 2])
         x = data.binarise(images, rng) if model.BINARY else data.scale(images, *model.RANGE)
         value = scores.log_likelihood(model, x, k=INNER, rng=rng).mean()
-        how = f"importance sampling, {INNER:,} z an image"
-        of = "of the test split" + (", binarised" if model.BINARY else "")
-        return Score("log p(x) in nats", float(value), how, len(x), of)
+        observation, s = model.config.observation, model.config.s
+        density = f"Gaussian p(x|z), s = {s:g}" if observation == "gaussian" else "Bernoulli p(x|z)"
+        of = "images of the test split" + (", binarised" if model.BINARY else "")
+        return Score(f"log p(x) of {of}, nats", float(value), density, INNER * len(x))
 
 
 def evaluate(
     folder: str | Path, *, n: int | None = None, source: str | None = None, seed: int = 0
 ) -> Evaluation:
-    """Draws n samples (5,000 unless given) from the run in the folder.
+    """Draws n samples from the run in the folder; unless given 5,000, or as many as there are
+    images in its validation and test splits.
 
     source: the data, as in `data.load`, if it lies elsewhere now. seed: of the samples.
     Raises FileNotFoundError or FileError if the folder is no run that can be sampled, DataError
-    or UsageError for data that is not there or not the run's, and for fewer than 100 samples.
+    or UsageError for data that is not there or not the run's, for fewer than 100 samples or more
+    than there are real ones, and for samples that are not finite.
     """
     run, model = load_model(folder)
+    if n is not None and n < LEAST:
+        raise UsageError(f"evaluate: wanted {LEAST} samples or more, got {n}")
     evaluator = Evaluator.of(run, source)
     images = model.sample(n or evaluator.samples, np.random.default_rng(seed))
+    if not np.isfinite(images).all():
+        raise UsageError(f"{run.folder}: its samples hold NaN or infinity, it has diverged")
     return Evaluation(run, model, evaluator, data.unscale(images, *model.RANGE), seed)

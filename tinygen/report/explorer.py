@@ -2,8 +2,8 @@
 
     section(model, classes)    the part: weights, layers and explorer.js, which computes them
 
-To look at it takes no Python and no network: the weights lie in the page, as float16. Their
-rounding moves no pixel of a trained model by as much as one of its 255 steps of grey.
+To look at it takes no Python and no network: the weights lie in the page, as float16. This
+rounding has moved no pixel by one of the 255 steps of grey, of no model tried.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import plots
 from ..errors import UsageError
 from ..models.conditional import Conditional
 from ..models.model import ImageNetwork, Model
@@ -46,7 +47,7 @@ def section(model: Model, classes: Sequence[str], *, points: Any = None, labels:
     if len(apart.shape) != 3 or apart.shape[2] not in (1, 3):
         raise UsageError(f"explorer: wanted images (H, W, 1 or 3), got {apart.shape}")
     places, groups = _points(points, labels, len(names), network.latent)
-    colours = [GREY] if labels is None else _colours(len(names))
+    colours = [GREY] if labels is None else _colours(names)
     data = {
         "layers": apart.layers,
         "shape": apart.shape,
@@ -92,13 +93,11 @@ def _extent(network: ImageNetwork, places: np.ndarray[Any, Any]) -> float:
     return max(network.extent, math.ceil(farthest))
 
 
-def _colours(count: int) -> list[str]:
+def _colours(classes: Sequence[str]) -> list[str]:
     """Those of `plots.scatter`."""
-    from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    colours = colormaps["tab10" if count <= 10 else "tab20"]
-    return [to_hex(colours(i % 20)) for i in range(count)]
+    return [to_hex(plots.class_colour(i, classes)) for i in range(len(classes))]
 
 
 def _html(

@@ -6,7 +6,11 @@ for (const strip of document.querySelectorAll(".strip")) {
   Object.assign(slider, { type: "range", min: 0, max: figures.length - 1, step: 1 });
   slider.value = figures.length - 1;
   slider.setAttribute("aria-label", "which epoch's samples");
-  const show = () => figures.forEach((f, i) => f.classList.toggle("now", i === +slider.value));
+  const show = () => {
+    figures.forEach((f, i) => f.classList.toggle("now", i === +slider.value));
+    const caption = figures[slider.value].querySelector("figcaption").textContent;
+    slider.setAttribute("aria-valuetext", caption);
+  };
   slider.addEventListener("input", show);
   strip.prepend(slider);
   strip.classList.add("slider");

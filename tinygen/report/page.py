@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import plots
 from ..errors import UsageError
-from ..scores import Score
+from ..scores.evaluator import CLASSIFIABLE
 from ..train.checkpoint import read_position
 from .embedding import encoded
 from .explorer import section
@@ -31,6 +31,7 @@ SHOWN = 12  # samples beside their nearest training images
 POINTS = 2000  # codes behind the explorer's plane
 PICTURES = {  # that examples leave in their run folders: what is on them
     "latent.png": "Where the encoder puts held-out images, coloured by class",
+    "planes.png": "What the decoder draws over its latent plane, for two classes",
     "plane.png": "What the decoder draws over its latent plane",
     "interpolation.png": "From image to image along lines between their codes",
     "panels.png": "Reconstructions early and late, beside the originals",
@@ -40,22 +41,22 @@ PICTURES = {  # that examples leave in their run folders: what is on them
     "sweep_1.png": "A row a category; along it the code's first number changes",
     "sweep_2.png": "A row a category; along it the code's second number changes",
     "classes.png": "The share of each class among the samples, epoch after epoch",
-    "embeddings.png": "PCA and t-SNE of real, generated and latent points, coloured by class",
 }
+EMBEDDINGS = "PCA and t-SNE of real, generated and latent points, coloured by class"
 
 
 def html(evaluation: Evaluation) -> str:
     """The whole page."""
     config = evaluation.run.config
-    title = f"{config.get('model')} on {config.get('images')}"
+    title = f"{config.get('model')} on {evaluation.evaluator.train.name}"
     parts = [
         _samples(evaluation),
-        _scores(evaluation.scores, evaluation.real),
+        _scores(evaluation),
         _classes(evaluation),
         _over_time(evaluation),
         _curves(evaluation),
         _nearest(evaluation),
-        _pictures(evaluation.run.folder),
+        _pictures(evaluation),
         _explorer(evaluation),
         _config(config),
     ]
@@ -88,23 +89,26 @@ def _samples(evaluation: Evaluation) -> str:
     return _section("samples", "Samples", f"<figure>{figure}</figure>")
 
 
-def _scores(found: Mapping[str, Score], real: Mapping[str, Score]) -> str:
-    rows = []
-    for name, score in found.items():
+def _scores(evaluation: Evaluation) -> str:
+    rows, real = [], evaluation.real
+    for name, score in evaluation.scores.items():
         spread = "" if score.sd is None else f" ± {score.sd:.2f}"
         as_real = _number(real[name].value) if name in real else "–"
-        depends = ", ".join(filter(None, (score.by, f"{score.samples:,} samples", score.against)))
         rows.append(
-            f"<tr><th scope='row'>{escape(score.name)}<small>{escape(depends)}</small></th>"
+            f"<tr><th scope='row'>{escape(score.name)}<small>{escape(score.depends)}</small></th>"
             f"<td>{_number(score.value)}{spread}</td><td>{as_real}</td>"
             f"<td>{escape(score.best)}</td></tr>"
         )
     head = "".join(f"<th scope='col'>{h}</th>" for h in ("score", "samples", "real", "best"))
     note = (
-        "<p>Real: the same score of as many images of the validation split, which the model has "
-        "not learned from. No model should be expected to do better.</p>"
+        "Real: the same score of as many images of the validation split, from which the model has "
+        "not learned. A perfect generator would get about that."
     )
-    return _section("scores", "Scores", note + _table(head, rows))
+    if evaluation.evaluator.net is None:
+        note += f" There are no scores by classes: for these, images must {CLASSIFIABLE}."
+    elif evaluation.scores["inception_score"].sd is not None:
+        note += " The Inception score is the mean ± standard deviation of ten parts of the samples."
+    return _section("scores", "Scores", f"<p>{note}</p>{_table(head, rows)}")
 
 
 def _classes(evaluation: Evaluation) -> str:
@@ -126,7 +130,10 @@ def _classes(evaluation: Evaluation) -> str:
         )
     heads = ("class", "samples", "train split", "")
     head = "".join(f"<th scope='col'>{h}</th>" for h in heads)
-    note = f"<p>As the {escape(evaluator.by)}, sees the samples.</p>"
+    note = (
+        "<p><i class='mine'></i> the samples' classes, as the classifier sees them; "
+        "<i class='real'></i> the labels of the train split</p>"
+    )
     return _section("classes", "Classes", note + _table(head, rows))
 
 
@@ -149,9 +156,9 @@ def _over_time(evaluation: Evaluation) -> str:
 
 
 def _curves(evaluation: Evaluation) -> str:
-    if not evaluation.run.curves.exists():
+    metrics, panels = evaluation.run.read_metrics(), evaluation.model.panels
+    if not metrics or not panels:
         return ""
-    metrics = evaluation.run.read_metrics()
     ends = [
         f"{name} from {_number(values[0])} to {_number(values[-1])}"
         for name, values in metrics.items()
@@ -160,9 +167,8 @@ def _curves(evaluation: Evaluation) -> str:
     at = read_position(evaluation.run.checkpoint)
     note = f"<p>{at.step:,} steps in {at.seconds:,.0f} seconds.</p>"
     alt = f"Curves over the steps: {', '.join(ends)}"
-    return _section(
-        "curves", "Training", f"{note}<figure>{_image(evaluation.run.curves, alt)}</figure>"
-    )
+    figure = f"<figure>{_image(plots.curves(metrics, panels), alt)}</figure>"
+    return _section("curves", "Training", note + figure)
 
 
 def _nearest(evaluation: Evaluation) -> str:
@@ -173,20 +179,23 @@ def _nearest(evaluation: Evaluation) -> str:
     alt = f"{n} samples in the upper row, below each the training image nearest to it in pixels"
     mine, real = evaluation.scores["nearest"].value, evaluation.real["nearest"].value
     note = (
-        "<p>Above samples, below each the nearest image of the train split. Samples are "
-        f"{_number(mine)} from it in the mean, images of the test split {_number(real)}: a model "
-        "that repeats what it learned from is much nearer than these.</p>"
+        "<p>Above samples, below each the nearest image of the train split. In the mean samples "
+        f"are {_number(mine)} from it, images of the validation split {_number(real)}. A model "
+        "that repeats what it learned from is much nearer; blurred images are a little nearer.</p>"
     )
     figure = f"<figure>{_image(plots.grid(both, columns=n, zoom=3), alt)}</figure>"
     return _section("nearest", "Nearest training images", note + figure)
 
 
-def _pictures(folder: Path) -> str:
-    """What the example left beside its grids."""
+def _pictures(evaluation: Evaluation) -> str:
+    """What the example left beside its grids, and the embeddings if they were asked for."""
+    folder = evaluation.run.folder
+    paths = {folder / name: what for name, what in PICTURES.items() if (folder / name).exists()}
+    if evaluation.embeddings:
+        paths[evaluation.embeddings] = EMBEDDINGS
     figures = [
-        f"<figure>{_image(folder / name, what)}<figcaption>{what}</figcaption></figure>"
-        for name, what in PICTURES.items()
-        if (folder / name).exists()
+        f"<figure>{_image(path, what)}<figcaption>{what}</figcaption></figure>"
+        for path, what in paths.items()
     ]
     if not figures:
         return ""

@@ -15,7 +15,7 @@ wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 
 from .classes import ClassHistogram, run_classifier
 from .classifier import Verdict, accuracy, judge, network, probabilities, train_classifier
-from .evaluator import Evaluator, Score
+from .evaluator import CLASSIFIABLE, Evaluator, Score
 from .frechet import frechet_distance
 from .inception import Modes, class_balance, diversity_score, inception_score, mode_score, modes
 from .labels import Heard, hears_labels, label_influence, report_labels
@@ -25,6 +25,7 @@ from .reference import features
 from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
+    "CLASSIFIABLE",
     "ClassHistogram",
     "Evaluator",
     "Heard",

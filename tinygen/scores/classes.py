@@ -28,9 +28,9 @@ def run_classifier(run: Run, dataset: Dataset) -> Sequential:
     The reference classifier, where the package has one. Else classifier.safetensors, trained first
     if there is none. Raises FileError if the file is not of these images.
     """
-    path = run.folder / "classifier.safetensors"
-    if not path.exists() and has_reference(dataset):
+    if has_reference(dataset):
         return reference(dataset.name)
+    path = run.folder / "classifier.safetensors"
     if not path.exists():
         net = train_classifier(dataset)
         save(path, net.state_dict())

@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..nn import Sequential
 from ..train import Run
 from .classes import run_classifier
-from .classifier import View, can_classify, view
+from .classifier import View, can_classify, judge, view
 from .frechet import frechet_distance
 from .inception import class_balance, diversity_score, inception_score, mode_score, modes
 from .neighbours import precision_recall
@@ -33,7 +33,8 @@ from .wasserstein import directions, sliced_wasserstein
 Array = np.ndarray[Any, Any]
 SAMPLES = 5000  # a usual number of them
 LEAST = 100  # for fewer, most scores say more of their number than of the model
-COVERED = 0.02  # the share of the samples from which on a class is there
+COVERED = 0.02  # the share of the samples from which on a class is there; of many classes less
+CLASSIFIABLE = "have two classes or more, and a height and width divisible by 4"
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,26 @@ class Score:
     samples: int
     against: str = ""  # the real images it compares with
     sd: float | None = None  # over equal parts of the samples
-    best: str = "high"  # or "low", or the number that is best
+    best: str = "high"  # or "low", or what is best in words
+
+    @property
+    def depends(self) -> str:
+        """All that it depends on, in words."""
+        return ", ".join(filter(None, (self.by, f"{self.samples:,} samples", self.against)))
 
     @property
     def title(self) -> str:
         """The name with all that it depends on."""
-        parts = [self.by, f"{self.samples:,} samples", self.against]
-        return f"{self.name} ({', '.join(part for part in parts if part)})"
+        return f"{self.name} ({self.depends})"
 
 
 @dataclass
 class Evaluator:
     """Scores samples of what `train` is a split of, against `test`.
 
-    net: a classifier of these images whose last layer but one gives the features; None where they
-    have no two classes: then the scores are those of pixels alone. name: how scores call it.
+    net: a classifier of these images whose last layer but one gives the features; None where
+    there is none (`can_classify`): then the scores are those of pixels alone. name: how scores call
+    it.
     """
 
     train: Dataset
@@ -80,10 +86,10 @@ class Evaluator:
         """
         source = source or str(run.config.get("data"))
         train, validation, test = (data.load(source, s) for s in ("train", "validation", "test"))
-        began = run.config.get("images"), run.config.get("shape")
-        found = train.name, list(train.images.shape[1:])
-        if None not in began and began != found:
-            raise UsageError(f"{run.folder} learned from {began}, these images are {found}")
+        found = {"images": train.name, "count": len(train), "shape": [*train.images.shape[1:]]}
+        began = {name: run.config.get(name, value) for name, value in found.items()}
+        if began != found:
+            raise UsageError(f"{run.folder} learned from {began}, this is {found}")
         if min(len(validation), len(test)) < LEAST:
             raise UsageError(
                 f"scores: wanted {LEAST} or more images in the validation and the test split, "
@@ -98,42 +104,41 @@ class Evaluator:
     def scores(self, pictures: Any) -> dict[str, Score]:
         """The scores of uint8 images (N, H, W, C) by short names.
 
-        Those that compare with real images take as many of the test split, and no more samples
-        than that has. Raises UsageError for fewer than LEAST images, or of another shape or dtype.
+        Those that compare with real images take as many of the test split. Raises UsageError for
+        fewer than LEAST images, more than `most`, or of another shape or dtype.
         """
         pictures = self._checked(pictures)
-        m = min(len(pictures), len(self.test))
-        chosen = some(self.test, m)
-        mine, theirs = (x.reshape(m, -1) / 255 for x in (pictures[:m], self.test.images[chosen]))
+        n = len(pictures)
+        chosen = some(self.test, n)
+        mine, theirs = (x.reshape(n, -1) / 255 for x in (pictures, self.test.images[chosen]))
         if self.net is None:
             return self._by_distances(mine, theirs) | _sliced(mine, theirs)
         seen = view(self.net, pictures)
-        by_features = self._by_distances(seen.features[:m], self.of_test.features[chosen])
+        by_features = self._by_distances(seen.features, self.of_test.features[chosen])
         return self._by_classes(seen.p) | by_features | _sliced(mine, theirs)
 
     @property
+    def most(self) -> int:
+        """The largest number of samples with as many real images to compare with in both splits."""
+        return min(len(self.validation), len(self.test))
+
+    @property
     def samples(self) -> int:
-        """How many samples to score, so that they compare with as many real ones: SAMPLES, or as
-        many as the validation and the test split have."""
-        return min(SAMPLES, len(self.validation), len(self.test))
+        """How many samples to score: SAMPLES, or `most` if that is less."""
+        return min(SAMPLES, self.most)
 
     def real_scores(self, n: int) -> dict[str, Score]:
-        """The scores of n images of the validation split, or of all if it has fewer."""
+        """The same scores of n images of the validation split."""
         return self.scores(self.validation.images[some(self.validation, n)])
 
     def shares(self, pictures: Any) -> Array:
         """The share of each class among uint8 images (N, H, W, C), as the classifier sees them."""
-        if self.net is None:
-            raise UsageError(f"shares: wanted images of two classes or more, got {self.train!r}")
-        p = view(self.net, self._checked(pictures)).p
-        return np.bincount(p.argmax(1), minlength=p.shape[1]) / len(p)
+        return judge(self._classifier(), self._checked(pictures)).shares
 
     @cached_property
     def of_test(self) -> View:
         """What the classifier makes of the test split."""
-        if self.net is None:
-            raise UsageError(f"of_test: wanted images of two classes or more, got {self.train!r}")
-        return view(self.net, self.test.images)
+        return view(self._classifier(), self.test.images)
 
     @cached_property
     def by(self) -> str:
@@ -149,24 +154,39 @@ class Evaluator:
         labels, classes = self.train.labels, len(self.train.classes)
         return np.bincount(labels, minlength=classes) / len(labels)
 
+    def _classifier(self) -> Sequential:
+        if self.net is None:
+            raise UsageError(f"scores: wanted images that {CLASSIFIABLE}, got {self.train!r}")
+        return self.net
+
     def _by_classes(self, p: Array) -> dict[str, Score]:
         """What the classifier's answers p(y|x), (N, K), tell."""
-        n, real = len(p), self.real_shares
-        counts = np.bincount(p.argmax(1), minlength=p.shape[1])
-        covered = modes(counts, real, share=COVERED)
+        (n, classes), real = p.shape, self.real_shares
+        counts = np.bincount(p.argmax(1), minlength=classes)
+        there = min(COVERED, 0.2 / classes)
         value, sd = inception_score(p)
         own: dict[str, Any] = {"by": self.by, "samples": n}
         of_train = {**own, "against": f"{len(self.train):,} labels of the train split"}
-        return {
+        found = {
             "inception_score": Score("Inception score", value, **own, sd=sd),
+            "classes_covered": Score(
+                f"classes of {there:.2g} of the samples or more",
+                float((counts >= there * n).sum()),
+                **own,
+            ),
+            "least_share": Score("share of the rarest class", counts.min() / n, **own),
+        }
+        if not real.all():  # a class without an image: nothing compares with its share
+            return found
+        chi_square = modes(counts, real).chi_square
+        return {
+            **found,
             "mode_score": Score("mode score", mode_score(p, real), **of_train),
             "diversity_score": Score(
                 "diversity score", diversity_score(p, real), **of_train, best="1"
             ),
             "class_balance": Score("class balance", class_balance(p, real), **of_train),
-            "classes_covered": Score(f"classes of {COVERED:.0%} or more", covered.covered, **own),
-            "least_share": Score("share of the rarest class", counts.min() / n, **own),
-            "chi_square": Score("χ² of the classes", covered.chi_square, **of_train, best="low"),
+            "chi_square": Score("χ² of the classes", chi_square, **of_train, best="low"),
         }
 
     def _by_distances(self, samples: Array, real: Array) -> dict[str, Score]:
@@ -184,10 +204,11 @@ class Evaluator:
 
     def _checked(self, pictures: Any) -> Array:
         pictures, shape = np.asarray(pictures), self.test.images.shape[1:]
-        if pictures.dtype != np.uint8 or pictures.shape[1:] != shape or len(pictures) < LEAST:
+        fits = pictures.dtype == np.uint8 and pictures.shape[1:] == shape
+        if not fits or not LEAST <= len(pictures) <= self.most:
             raise UsageError(
-                f"scores: wanted {LEAST} or more uint8 images of {shape}, "
-                f"got {pictures.dtype} {pictures.shape}"
+                f"scores: wanted {LEAST} to {self.most} uint8 images of {shape}, as there are real "
+                f"ones to compare with, got {pictures.dtype} {pictures.shape}"
             )
         return pictures
 
@@ -205,6 +226,6 @@ def _test(real: Array) -> str:
 
 
 def some(dataset: Dataset, n: int) -> Array:
-    """The indices of n of its images, or of all if it has fewer. Always the same, and from
-    anywhere in it: a file may begin with the easy ones, as that of MNIST's test split does."""
-    return np.sort(np.random.default_rng(0).permutation(len(dataset))[:n])
+    """The indices of n of its images, or of all if it has fewer: always the same, and shuffled, as
+    a file may begin with the easy ones (MNIST's test split does) or be sorted by class."""
+    return np.random.default_rng(0).permutation(len(dataset))[:n]

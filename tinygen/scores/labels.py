@@ -31,6 +31,7 @@ class Heard(NamedTuple):
     accuracy: float
     by_class: np.ndarray[Any, Any]  # (classes,), the accuracy of each class's images
     influence: float
+    samples: int
 
 
 def hears_labels(net: Sequential, model: Conditional, rng: Rng, *, n: int = 1000) -> Heard:
@@ -40,7 +41,7 @@ def hears_labels(net: Sequential, model: Conditional, rng: Rng, *, n: int = 1000
     pictures = unscale(model.generate(model.latent(len(labels), rng), labels), *model.RANGE)
     right = probabilities(net, pictures).argmax(1) == labels
     by_class = right.reshape(model.classes, each).mean(1)
-    return Heard(float(right.mean()), by_class, label_influence(model, rng, each))
+    return Heard(float(right.mean()), by_class, label_influence(model, rng, each), len(labels))
 
 
 def label_influence(model: Conditional, rng: Rng, n: int = 100) -> float:
@@ -48,8 +49,10 @@ def label_influence(model: Conditional, rng: Rng, n: int = 100) -> float:
     z = np.repeat(model.latent(n, rng), model.classes, axis=0)
     images = model.generate(z, np.tile(np.arange(model.classes), n))
     x = images.reshape(n, model.classes, -1).astype(np.float64)
-    between_noise = x.var(axis=0).mean()
-    return float(x.var(axis=1).mean() / between_noise) if between_noise else np.inf
+    between_labels, between_noise = x.var(axis=1).mean(), x.var(axis=0).mean()
+    if not between_labels:
+        return 0.0
+    return float(between_labels / between_noise) if between_noise else np.inf
 
 
 def report_labels(training: Training) -> Heard:
@@ -61,7 +64,7 @@ def report_labels(training: Training) -> Heard:
     heard = hears_labels(net, model, training.generator(5))
     worst = int(heard.by_class.argmin())
     print(
-        f"label accuracy {heard.accuracy:.1%} on {1000 // model.classes * model.classes} samples "
+        f"label accuracy {heard.accuracy:.1%} on {heard.samples} samples "
         f"(lowest: {training.dataset.classes[worst]}, {heard.by_class[worst]:.0%}), "
         f"label influence {heard.influence:.2f}"
     )

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from .clouds import two_clouds
+from .clouds import check_shapes, two_clouds
 
 Array = np.ndarray[Any, Any]
 BLOCK = 1024  # points at a time: a block of distances to 10,000 points is 80 MB
@@ -50,10 +50,20 @@ def _radii(points: Array, k: int) -> Array:
 
 
 def nearest(points: Any, among: Any) -> tuple[Array, Array]:
-    """For each of points (N, d) the index of the nearest of `among` (M, d), and its distance."""
-    points, among = two_clouds("nearest", points, among)
-    index = np.concatenate([block.argmin(1) for block in _squared(points, among)])
-    return index, np.linalg.norm(points - among[index], axis=1)
+    """For each of points (N, d) the index of the nearest of `among` (M, d), and its distance.
+
+    among may be of any dtype, such as all pixels of a data set: it is looked at block by block.
+    """
+    check_shapes("nearest", points, among)
+    among = np.asarray(among)
+    index, least = np.zeros(len(points), int), np.full(len(points), np.inf)
+    for start in range(0, len(among), BLOCK):
+        points, part = two_clouds("nearest", points, among[start : start + BLOCK])
+        here = np.concatenate([block.argmin(1) for block in _squared(points, part)])
+        distance = np.linalg.norm(points - part[here], axis=1)
+        nearer = distance < least
+        index[nearer], least[nearer] = start + here[nearer], distance[nearer]
+    return index, least
 
 
 def _squared(points: Array, among: Array) -> Iterator[Array]:
