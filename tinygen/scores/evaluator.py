@@ -170,7 +170,7 @@ class Evaluator:
         found = {
             "inception_score": Score("Inception score", value, **own, sd=sd),
             "classes_covered": Score(
-                f"classes of {there:.2g} of the samples or more",
+                f"classes of {100 * there:g} % of the samples or more",
                 float((counts >= there * n).sum()),
                 **own,
             ),
