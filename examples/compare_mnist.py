@@ -133,7 +133,7 @@ def report(folder, runs, evaluator, budget):
         model: (seconds, [[[row[name] for name in DRAWN] for row in marks] for marks in several])
         for model, several in runs.items()
     }
-    panels = [titles[name] for name in DRAWN]
+    panels = [f"{real[name].name}\n{real[name].depends}" for name in DRAWN]
     figure = plots.progress(curves, panels, axis="seconds of training", logarithmic=panels[1:])
     plots.save(figure, folder / "compare.png")
 

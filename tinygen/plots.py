@@ -213,7 +213,7 @@ def progress(
             axes.plot(x, mean, color=colour, label=title, marker="o", markersize=3)
             axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel(axis)
-        axes.set_title(panel)
+        axes.set_title(panel, fontsize="small")
         axes.grid(alpha=0.3)
         if panel in logarithmic:
             axes.set_yscale("log")

@@ -91,7 +91,7 @@ def generator_loss(D: Module, G: Module, y: Tensor, z: Tensor, *, loss: str) -> 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
     loss: str = option("non-saturating", one_of(LOSSES), "what G descends")
-    lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
+    lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
 
 

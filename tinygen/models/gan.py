@@ -96,7 +96,7 @@ NETWORKS = {"mlp": mlp, "dcgan": dcgan}
 class Config(config.Config):
     arch: str = option("dcgan", one_of(NETWORKS), "the networks")
     loss: str = option("non-saturating", one_of(LOSSES), "what G descends")
-    lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
+    lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     generator_steps: int = option(1, COUNT, "steps of G for each of D")
 
