@@ -19,7 +19,6 @@ SMALL = {  # flags, so that the kernels may run on the host and rounding does no
     "acgan": ["--lr", "1e-4"],
     "cdcgan": ["--lr", "1e-4"],
     "gan": ["--arch", "mlp"],
-    "infogan": ["--lr", "4e-4"],  # at 1e-4 its L_I is near 0, and relative to it rounding is large
     "iwae": ["--k", "1", "3", "--samples", "4", "--latent", "4"],
     "aae": ["--labels"],
     "wgan_gp": ["--n-critic", "2"],

@@ -127,7 +127,7 @@ def codes(k: Any, u: Any) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
-    lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
+    lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     lam: float = option(1.0, NOT_NEGATIVE, "λ, the weight of the category's information")
     lam_u: float = option(0.1, NOT_NEGATIVE, "λ of the information of the two numbers")
