@@ -59,8 +59,7 @@ def drawn_by_tinygen(model, x):
     """The images in RANGE of inputs x (N, latent + categories + numbers)."""
     net = model.image_network()
     with tg.no_grad():
-        images = net.network(model.tensor(x), train=False)
-        return (tg.sigmoid(images) if net.logits else images).numpy()
+        return net.images(model.tensor(x)).numpy()
 
 
 def round_weights(model):

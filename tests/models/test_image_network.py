@@ -31,6 +31,5 @@ def test_it_draws_the_samples(name):
     net, x = model.image_network(), inputs(model, np.random.default_rng(1))
     assert x.shape == (N, net.latent + net.categories + net.numbers)
     with tg.no_grad():
-        images = net.network(model.tensor(x), train=False)
-        images = (tg.sigmoid(images) if net.logits else images).numpy()
+        images = net.images(model.tensor(x)).numpy()
     np.testing.assert_allclose(images, model.sample(N, np.random.default_rng(1)), atol=1e-6)

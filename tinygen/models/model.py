@@ -18,6 +18,7 @@ from ..core import Tensor, tensor
 from ..device import Array
 from ..nn import Module
 from ..nn.init import Rng
+from ..ops import sigmoid
 from ..optim import EMA, Optimizer
 
 GRID = 64  # samples in the grid of an epoch
@@ -59,6 +60,11 @@ class ImageNetwork:
     numbers: int = 0
     logits: bool = False
     extent: float = 3.0
+
+    def images(self, x: Tensor) -> Tensor:
+        """The images in the model's range of x (N, latent + categories + numbers)."""
+        y = self.network(x, train=False)
+        return sigmoid(y) if self.logits else y
 
 
 @dataclass

@@ -20,7 +20,6 @@ from ..models import Model
 from ..models.model import ImageNetwork
 from ..nn import in_chunks
 from ..nn.init import Rng
-from ..ops import sigmoid
 from ..scores import Evaluator
 from ..scores.classifier import view
 from ..scores.evaluator import some
@@ -44,13 +43,13 @@ def figure(model: Model, evaluator: Evaluator, pictures: Array, seed: int) -> Fi
     test = evaluator.test
     chosen = some(test, POINTS)
     real, _ = seen(evaluator, test.images[chosen])
-    drawn, of_drawn = seen(evaluator, pictures[:POINTS])
+    generated, of_generated = seen(evaluator, pictures[:POINTS])
     z, of_z = latent(model, evaluator, np.random.default_rng([seed, 3]))
     panels = {}
     for name, method in (("PCA", PCA), ("t-SNE", TSNE)):
-        both = embedded(method, np.concatenate([real, drawn]), seed)
+        both = embedded(method, np.concatenate([real, generated]), seed)
         panels[f"{name}: real images"] = both[: len(real)], test.labels[chosen]
-        panels[f"{name}: generated images"] = both[len(real) :], of_drawn
+        panels[f"{name}: generated images"] = both[len(real) :], of_generated
         panels[f"{name}: latent points"] = embedded(method, z, seed), of_z
     return plots.embeddings(panels, test.classes, columns=3, shared=2)
 
@@ -98,8 +97,5 @@ def drawn(model: Model, network: ImageNetwork, z: Array, rng: Rng) -> Array:
         told.append(np.eye(network.categories)[rng.integers(network.categories, size=len(z))])
     told.append(rng.uniform(-1, 1, (len(z), network.numbers)))
 
-    def images(part: Array) -> Any:
-        out = network.network(model.tensor(part), train=False)
-        return sigmoid(out) if network.logits else out
-
-    return in_chunks(images, np.concatenate(told, axis=1), 256)
+    x = np.concatenate(told, axis=1)
+    return in_chunks(lambda part: network.images(model.tensor(part)), x, 256)

@@ -1,7 +1,9 @@
 """What can be said of a run: its scores beside those of real images, and what it draws.
 
-evaluation = evaluate("runs/gan_mnist")
-evaluation.save()                           scores.json and report.html in the run folder
+    evaluation = evaluate("runs/gan_mnist")    draws samples
+    evaluation.save()                          scores.json and report.html in the run folder
+
+Nothing is computed before it is asked for.
 """
 
 from __future__ import annotations
@@ -34,8 +36,7 @@ INNER = 5000  # samples of q(z|x) for each
 
 @dataclass
 class Evaluation:
-    """A run, its model and n samples of it, uint8 (n, H, W, C). What follows is computed when it
-    is first asked for."""
+    """A run, its model and n samples of it, uint8 (n, H, W, C)."""
 
     run: Run
     model: Model

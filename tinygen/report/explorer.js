@@ -79,7 +79,7 @@
 
   // ---- what it is given: a place on the pad, a category, numbers
 
-  const ACROSS = 9; // small images along a side of a pad without points
+  const TILES = 9; // small images along a side of a pad without points
   const plane = find("plane"), select = find("category");
   const sliders = [...root.querySelectorAll(".number")];
   let at = [0, 0], directions;
@@ -133,7 +133,7 @@
   function drawPlane() {
     const g = plane.getContext("2d");
     if (net.points.length) drawPoints(g, plane.width);
-    else drawImages(g, plane.width / ACROSS);
+    else drawImages(g, plane.width / TILES);
   }
 
   function drawPoints(g, size) { // and lines at whole numbers
@@ -154,9 +154,9 @@
 
   function drawImages(g, side) { // small ones, each at its own place
     const tile = Object.assign(document.createElement("canvas"), { width, height });
-    const place = (k) => ((2 * k + 1) / ACROSS - 1) * net.extent;
-    for (let row = 0; row < ACROSS; row++)
-      for (let column = 0; column < ACROSS; column++) {
+    const place = (k) => ((2 * k + 1) / TILES - 1) * net.extent;
+    for (let row = 0; row < TILES; row++)
+      for (let column = 0; column < TILES; column++) {
         paint([place(column), -place(row)], tile.getContext("2d"));
         g.drawImage(tile, column * side, row * side, side, side);
       }

@@ -22,6 +22,7 @@ from ..data import Dataset
 from ..errors import UsageError
 from ..nn import Sequential
 from ..train import Run
+from ..train.training import described
 from .classes import run_classifier
 from .classifier import View, can_classify, judge, view
 from .frechet import frechet_distance
@@ -86,7 +87,7 @@ class Evaluator:
         """
         source = source or str(run.config.get("data"))
         train, validation, test = (data.load(source, s) for s in ("train", "validation", "test"))
-        found = {"images": train.name, "count": len(train), "shape": [*train.images.shape[1:]]}
+        found = described(train)
         began = {name: run.config.get(name, value) for name, value in found.items()}
         if began != found:
             raise UsageError(f"{run.folder} learned from {began}, this is {found}")

@@ -139,8 +139,7 @@ def _start(options: Options, dataset: data.Dataset) -> Run:
     found MNIST then, and not now) or for fewer epochs than it has finished.
     """
     own = {k: v for k, v in vars(options).items() if k not in ("out", "resume")}
-    shape = list(dataset.images.shape[1:])
-    images = {"images": dataset.name, "count": len(dataset), "shape": shape}
+    images = described(dataset)
     own["classes"] = len(dataset.classes)
     if not options.resume:
         return Run.create(options.out, {"tinygen": __version__, **images, **own})
@@ -153,6 +152,12 @@ def _start(options: Options, dataset: data.Dataset) -> Run:
     run.config.update(own)
     write_json(run.folder / "config.json", run.config)
     return run
+
+
+def described(dataset: data.Dataset) -> dict[str, Any]:
+    """What config.json says of the images that a run learns from."""
+    shape = list(dataset.images.shape[1:])
+    return {"images": dataset.name, "count": len(dataset), "shape": shape}
 
 
 def load_model(folder: str | Path) -> tuple[Run, Model]:
