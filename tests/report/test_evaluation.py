@@ -171,6 +171,7 @@ def test_mistakes_are_one_line_and_leave_nothing(small_run, tmp_path, monkeypatc
     for words, message in (
         ([tmp_path], "not a run folder: it has no config.json"),
         ([copy, "--n", 50], "wanted 100 samples or more, got 50"),
+        ([copy, "--n", 10**15], "wanted 100 to 200 uint8 images of (20, 20, 1)"),  # draws none
         ([copy, "--n", 201], "wanted 100 to 200 uint8 images of (20, 20, 1)"),
         ([copy, "--n", 0], "--n: wanted a whole number >= 1"),
         ([copy, "--data", tmp_path / "none"], "unknown data set"),

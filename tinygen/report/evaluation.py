@@ -151,7 +151,9 @@ def evaluate(
     if n is not None and n < LEAST:
         raise UsageError(f"evaluate: wanted {LEAST} samples or more, got {n}")
     evaluator = Evaluator.of(run, source)
-    images = model.sample(n or evaluator.samples, np.random.default_rng(seed))
+    n = n or evaluator.samples
+    evaluator.check(np.dtype(np.uint8), (n, *evaluator.test.images.shape[1:]))  # before drawing
+    images = model.sample(n, np.random.default_rng(seed))
     if not np.isfinite(images).all():
         raise UsageError(f"{run.folder}: its samples hold NaN or infinity, it has diverged")
     return Evaluation(run, model, evaluator, data.unscale(images, *model.RANGE), seed)

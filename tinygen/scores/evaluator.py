@@ -102,13 +102,13 @@ class Evaluator:
         net = run_classifier(run, train)
         return cls(train, validation, test, net, f"{train.name} {kind} classifier")
 
-    def scores(self, pictures: Any) -> dict[str, Score]:
+    def scores(self, pictures: Array) -> dict[str, Score]:
         """The scores of uint8 images (N, H, W, C) by short names.
 
         Those that compare with real images take as many of the test split. Raises UsageError for
         fewer than LEAST images, more than `most`, or of another shape or dtype.
         """
-        pictures = self._checked(pictures)
+        self.check(pictures.dtype, pictures.shape)
         n = len(pictures)
         chosen = some(self.test, n)
         mine, theirs = (x.reshape(n, -1) / 255 for x in (pictures, self.test.images[chosen]))
@@ -132,9 +132,10 @@ class Evaluator:
         """The same scores of n images of the validation split."""
         return self.scores(self.validation.images[some(self.validation, n)])
 
-    def shares(self, pictures: Any) -> Array:
+    def shares(self, pictures: Array) -> Array:
         """The share of each class among uint8 images (N, H, W, C), as the classifier sees them."""
-        return judge(self._classifier(), self._checked(pictures)).shares
+        self.check(pictures.dtype, pictures.shape)
+        return judge(self._classifier(), pictures).shares
 
     @cached_property
     def of_test(self) -> View:
@@ -203,15 +204,15 @@ class Evaluator:
         distance = frechet_distance(samples, real)
         return {"frechet_distance": Score("Fréchet distance", distance, **own, best="low"), **found}
 
-    def _checked(self, pictures: Any) -> Array:
-        pictures, shape = np.asarray(pictures), self.test.images.shape[1:]
-        fits = pictures.dtype == np.uint8 and pictures.shape[1:] == shape
-        if not fits or not LEAST <= len(pictures) <= self.most:
+    def check(self, dtype: Any, shape: tuple[int, ...]) -> None:
+        """Raises UsageError for what are no images to score: LEAST to `most`, as the real ones."""
+        wanted = self.test.images.shape[1:]
+        fits = dtype == np.uint8 and shape[1:] == wanted
+        if not fits or not LEAST <= shape[0] <= self.most:
             raise UsageError(
-                f"scores: wanted {LEAST} to {self.most} uint8 images of {shape}, as there are real "
-                f"ones to compare with, got {pictures.dtype} {pictures.shape}"
+                f"scores: wanted {LEAST} to {self.most} uint8 images of {wanted}, as there are "
+                f"real ones to compare with, got {dtype} {shape}"
             )
-        return pictures
 
 
 def _sliced(samples: Array, real: Array) -> dict[str, Score]:
