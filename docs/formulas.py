@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tinygen import prob
-from tinygen.models import MODELS, Model
+from tinygen.models import MODELS, Model, autoregressive
 
 HEAD = """# The formulas, and the code that computes them
 
@@ -20,7 +20,9 @@ that compute it. Written by `docs/formulas.py`; `make test` fails if it is out o
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(section(module) for module in [*MODELS.values(), prob])])
+    return "\n".join(
+        [HEAD, *(section(module) for module in [*MODELS.values(), autoregressive, prob])]
+    )
 
 
 def section(module: ModuleType) -> str:

@@ -32,7 +32,7 @@ def test_every_model_is_registered_and_has_its_formulas():
             trained.add(module)
     shared = {
         importlib.import_module(f"tinygen.models.{name}")
-        for name in ("model", "players", "conditional")
+        for name in ("model", "players", "conditional", "autoregressive")
     }
     assert trained - shared == set(models.MODELS.values())
     assert all(formulas().losses(module) for module in models.MODELS.values())

@@ -24,8 +24,16 @@ VARIANTS = {  # options beside the defaults, which every model is tried with
     "aae": [{"labels": True}, {"prior": "mixture"}],
     "wgan": [{"arch": "conv"}],
     "wgan_gp": [{"arch": "conv"}],
+    "made": [{"orderings": 3}],
+    "pixelcnn": [{"arch": "residual"}],
 }
-SMALL = {"iwae": {"latent": 2, "k": (1, 3)}, "wgan": {"n_critic": 2}, "wgan_gp": {"n_critic": 2}}
+SMALL = {
+    "iwae": {"latent": 2, "k": (1, 3)},
+    "wgan": {"n_critic": 2},
+    "wgan_gp": {"n_critic": 2},
+    "made": {"hidden": (20, 10)},
+    "pixelcnn": {"width": 4, "blocks": 2},
+}
 
 
 def cases():

@@ -24,7 +24,7 @@ def inputs(model, rng):
     return np.concatenate([z, draw_codes(N, rng)], axis=1) if isinstance(model, InfoGAN) else z
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"made", "pixelcnn"}))  # these have none
 def test_it_draws_the_samples(name):
     module = MODELS[name]
     model = module.build(module.Config(), Setup(SHAPE, CLASSES), np.random.default_rng(0))

@@ -170,6 +170,80 @@ def test_the_iwae_measures_each_k(digits, tmp_path):
     assert json.loads((folder / "likelihood.json").read_text())["samples"] == 2
 
 
+def density(name):
+    return [sys.executable, str(REPOSITORY / "examples" / f"{name}_mnist.py")]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "pictures"),
+    [
+        ("made", ("--hidden", 20, 30, "--batch", 32), ("completions",)),
+        ("made", ("--hidden", 20, "--orderings", 2, "--batch", 32), ()),
+        ("pixelcnn", ("--width", 2, "--blocks", 1), ("completions", "receptive")),
+    ],
+)
+def test_exact_densities_are_measured_and_digits_completed(name, flags, pictures, tmp_path):
+    small, folder = tmp_path / "small.npz", tmp_path / name
+    drawn = data.load("strokes", "test")
+    np.savez(small, images=drawn.images[:400, 8:20, 8:20], labels=drawn.labels[:400])
+    done = script(density(name), "--data", small, *flags, "--epochs", 2, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    nll, last = done.stdout.strip().splitlines()
+    assert nll.startswith("NLL ") and "exact, on 40 binarised test images" in nll
+    assert last == str(folder / "samples" / "epoch_0002.png")
+    row = json.loads((folder / "density.json").read_text())
+    assert row["bits per pixel"] == pytest.approx(row["nll"] / (144 * np.log(2)))
+    found = {p.stem for p in folder.glob("*.png")}
+    assert found == {"curves", *pictures}
+    if "completions" in pictures:  # six rows of ten
+        size = (2 * (6 * 14 + 2), 2 * (10 * 14 + 2))
+        assert imread(folder / "completions.png").shape[:2] == size
+
+    # the average of the weights, too, goes on as if it had not stopped
+    half = tmp_path / "half"
+    for more in (("--data", small, *flags, "--epochs", 1), ("--resume", "--epochs", 2)):
+        done = script(density(name), *more, "--out", half)
+        assert done.returncode == 0, done.stderr
+    assert json.loads((half / "density.json").read_text()) == row
+    done = here(SAMPLE, half, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+    once = script(SAMPLE, folder, "--n", 4, "-o", tmp_path / "y.png")
+    assert once.returncode == 0
+    assert (tmp_path / "x.png").read_bytes() == (tmp_path / "y.png").read_bytes()
+
+
+def test_mistakes_with_densities_are_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--out", tmp_path / "run")
+    one_line(here(density("made"), *flags, "--hidden", 0), "--hidden", "a whole number >= 1")
+    one_line(here(density("pixelcnn"), *flags, "--arch", "mlp"), "--arch", "gated")
+    one_line(here(density("likelihoods"), *flags, "--budget", 0), "--budget", "a number > 0")
+    colour = tmp_path / "colour.npz"
+    np.savez(colour, images=np.zeros((90, 4, 4, 3), np.uint8), labels=np.zeros(90, int))
+    wrong = here(density("pixelcnn"), "--data", colour, "--out", tmp_path / "run")
+    one_line(wrong, "pixelcnn: wanted grey images", "(4, 4, 3)")
+    assert not (tmp_path / "run").exists()
+
+
+def test_likelihoods_stand_in_one_table(tmp_path):
+    small, folder = tmp_path / "small.npz", tmp_path / "run"
+    drawn = data.load("strokes", "test")
+    np.savez(small, images=drawn.images[:400, 8:20, 8:20], labels=drawn.labels[:400])
+    flags = ("--data", small, "--budget", 0.3, "--images", 3, "--out", folder)
+    done = script(density("likelihoods"), *flags)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == str(folder / "samples.png")
+    rows = json.loads((folder / "likelihoods.json").read_text())["models"]
+    assert list(rows) == ["VAE", "IWAE, k = 50", "MADE", "PixelCNN", "GAN"]
+    known = [row["known"] for row in rows.values()]
+    assert known == ["an upper bound"] * 2 + ["exactly"] * 2 + ["not at all"]
+    assert [row["passes"] for row in rows.values()] == [1, 1, 144, 144, 1]
+    assert rows["MADE"]["seconds"] > 10 * rows["VAE"]["seconds"] and "nll" not in rows["GAN"]
+    text = (folder / "likelihoods.md").read_text()
+    assert f"| MADE | {rows['MADE']['nll']:.2f} ± " in text
+    done = script(density("likelihoods"), "--out", folder, "--resume")
+    assert done.returncode == 0, done.stderr
+
+
 WGAN = [sys.executable, str(REPOSITORY / "examples" / "wgan_gp_mnist.py")]
 
 

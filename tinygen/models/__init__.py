@@ -27,13 +27,17 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, vae, wgan, wgan_gp
+from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, made, pixelcnn, vae, wgan, wgan_gp
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (gan, wgan, wgan_gp, vae, iwae, aae, cvae, cgan, cdcgan, acgan, infogan)
+    for module in (
+        *(gan, wgan, wgan_gp, vae, iwae, aae),
+        *(cvae, cgan, cdcgan, acgan, infogan),
+        *(made, pixelcnn),
+    )
 }
 
 

@@ -98,7 +98,7 @@ class Model:
         raise NotImplementedError
 
     def image_network(self) -> ImageNetwork:
-        """What turns noise into images in RANGE."""
+        """What turns noise into images in RANGE. Raises UsageError if no one network does."""
         raise NotImplementedError
 
     def grid(self, rng: Rng) -> tuple[np.ndarray[Any, Any], int | None]:
@@ -112,6 +112,10 @@ class Model:
     def networks(self) -> dict[str, Module]:
         """The networks by name."""
         return {name: part for name, part in self.parts().items() if isinstance(part, Module)}
+
+    def weights(self) -> dict[str, Module | EMA]:
+        """What drawing needs of a checkpoint: all but the optimisers."""
+        return {name: p for name, p in self.parts().items() if not isinstance(p, Optimizer)}
 
     def parts(self) -> dict[str, Part]:
         """What a checkpoint holds, by name: networks, optimisers and averages of weights."""

@@ -6,8 +6,10 @@ explorer    a part of it: a model's generator or decoder, run in the page: drag 
             the image change
 layers      networks as the explorer takes them
 embedding   t-SNE and PCA of real, generated and latent points
+density     the exact NLL of models that write log p(x) down, and digits that they complete
 """
 
+from .density import draw_completions, report_density
 from .evaluation import Evaluation, evaluate
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "draw_completions", "evaluate", "report_density"]

@@ -2,8 +2,8 @@
 
 Real and generated images are embedded together, so that one lies beside the other where they look
 alike; the points are a classifier's features, or pixels where there is none. Latent points are the
-codes of test images where the model has an encoder, else the z of its samples; their colours then
-are what the classifier sees in the images.
+codes of test images where the model has an encoder, else the z of its samples, if it has one; their
+colours then are what the classifier sees in the images.
 """
 
 from __future__ import annotations
@@ -44,14 +44,15 @@ def figure(model: Model, evaluator: Evaluator, pictures: Array, seed: int) -> Fi
     chosen = some(test, POINTS)
     real, _ = seen(evaluator, test.images[chosen])
     generated, of_generated = seen(evaluator, pictures[:POINTS])
-    z, of_z = latent(model, evaluator, np.random.default_rng([seed, 3]))
+    codes = latent(model, evaluator, np.random.default_rng([seed, 3]))
     panels = {}
     for name, method in (("PCA", PCA), ("t-SNE", TSNE)):
         both = embedded(method, np.concatenate([real, generated]), seed)
         panels[f"{name}: real images"] = both[: len(real)], test.labels[chosen]
         panels[f"{name}: generated images"] = both[len(real) :], of_generated
-        panels[f"{name}: latent points"] = embedded(method, z, seed), of_z
-    return plots.embeddings(panels, test.classes, columns=3, shared=2)
+        if codes:
+            panels[f"{name}: latent points"] = embedded(method, codes[0], seed), codes[1]
+    return plots.embeddings(panels, test.classes, columns=len(panels) // 2, shared=2)
 
 
 def embedded(method: Any, points: Array, seed: int) -> Array:
@@ -71,11 +72,14 @@ def seen(evaluator: Evaluator, images: Array) -> tuple[Array, Array]:
     return features, p.argmax(1)
 
 
-def latent(model: Model, evaluator: Evaluator, rng: Rng) -> tuple[Array, Array]:
-    """Latent points (N, d) and their images' classes."""
+def latent(model: Model, evaluator: Evaluator, rng: Rng) -> tuple[Array, Array] | None:
+    """Latent points (N, d) and their images' classes; None for a model without."""
     if codes := encoded(model, evaluator, POINTS):
         return codes
-    network = model.image_network()
+    try:
+        network = model.image_network()
+    except UsageError:
+        return None
     z = rng.standard_normal((POINTS, network.latent))
     return z, seen(evaluator, unscale(drawn(model, network, z, rng), *model.RANGE))[1]
 

@@ -19,6 +19,7 @@ import numpy as np
 from .. import data, plots, scores
 from ..errors import UsageError
 from ..models import Model
+from ..models.autoregressive import Autoregressive
 from ..models.conditional import Conditional
 from ..models.iwae import IWAEs
 from ..models.vae import VAE
@@ -30,6 +31,7 @@ from . import embedding, page
 
 Array = np.ndarray[Any, Any]
 NEAREST = 200  # samples whose nearest training image is looked for
+EXACT = 1000  # test images whose log p(x) is computed, where the model writes it down
 LIKELIHOODS = 100  # test images whose log p(x) is estimated
 INNER = 5000  # samples of q(z|x) for each
 
@@ -53,7 +55,7 @@ class Evaluation:
         if isinstance(self.model, Conditional) and self.evaluator.net is not None:
             found |= self._labels(self.model, self.evaluator.net)
         model = self.model.best if isinstance(self.model, IWAEs) else self.model
-        if isinstance(model, VAE):
+        if isinstance(model, VAE | Autoregressive):
             found["log_likelihood"] = self._log_likelihood(model)
         return found
 
@@ -125,15 +127,18 @@ class Evaluation:
         influence = Score("label influence", heard.influence, "pixels", heard.samples)
         return {"label_accuracy": accuracy, "label_influence": influence}
 
-    def _log_likelihood(self, model: VAE) -> Score:
-        test = self.evaluator.test
-        images, rng = test.images[some(test, LIKELIHOODS)], np.random.default_rng([self.seed, 2])
+    def _log_likelihood(self, model: VAE | Autoregressive) -> Score:
+        test, count = self.evaluator.test, LIKELIHOODS if isinstance(model, VAE) else EXACT
+        images = test.images[some(test, count)]
+        rng = np.random.default_rng([self.seed, 2])
         x = data.binarise(images, rng) if model.BINARY else data.scale(images, *model.RANGE)
+        name = f"log p(x) of images of the test split{', binarised' * model.BINARY}, nats"
+        if isinstance(model, Autoregressive):
+            return Score(name, float(model.log_likelihood(x).mean()), "exact", len(x))
         value = scores.log_likelihood(model, x, k=INNER, rng=rng).mean()
         observation, s = model.config.observation, model.config.s
         density = f"Gaussian p(x|z), s = {s:g}" if observation == "gaussian" else "Bernoulli p(x|z)"
-        of = "images of the test split" + (", binarised" if model.BINARY else "")
-        return Score(f"log p(x) of {of}, nats", float(value), density, INNER * len(x))
+        return Score(name, float(value), density, INNER * len(x))
 
 
 def evaluate(

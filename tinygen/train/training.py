@@ -179,5 +179,5 @@ def load_model(folder: str | Path) -> tuple[Run, Model]:
     except (KeyError, TypeError, ValueError) as error:
         where = run.folder / "config.json"
         raise FileError(f"{where}: cannot build the model: {error}") from None
-    load_parts(run.checkpoint, load(run.checkpoint), model.networks())
+    load_parts(run.checkpoint, load(run.checkpoint), model.weights())
     return run, model
