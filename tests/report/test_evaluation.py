@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from tinygen import report, scores
 from tinygen.errors import UsageError
@@ -118,6 +119,19 @@ def test_iwae_and_a_gan_are_evaluated(small_run):
     assert found.value < 0
     gan = report.evaluate(small_run("gan", arch="mlp"), n=100)
     assert "log_likelihood" not in gan.scores and gan.save().stat().st_size > 100_000
+
+
+def test_a_model_without_z_has_no_explorer_and_its_likelihood_is_exact(small_run, monkeypatch):
+    evaluation = report.evaluate(small_run("made", hidden=30), n=100)
+    score = evaluation.scores["log_likelihood"]
+    name = "log p(x) of images of the test split, binarised, nats"
+    assert score.title == f"{name} (exact, 200 samples)" and score.value < 0
+    page = Reader(evaluation.save().read_text(encoding="utf-8"))
+    assert "There is none: no single pass of a network draws the images" in page.text
+    monkeypatch.setattr(report.embedding, "embedded", lambda method, points, seed: points[:, :2])
+    evaluation.draw_embeddings()
+    two_panels = imread(evaluation.run.folder / "embeddings.png").shape[1]
+    assert two_panels == 100 * (4 * 2 + 1.5)
 
 
 def test_embeddings_of_a_run(small_run):

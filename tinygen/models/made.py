@@ -37,7 +37,7 @@ import numpy as np
 from ..core import Tensor, tensor
 from ..device import Array
 from ..nn import Linear, Module, in_chunks
-from ..nn.init import Rng
+from ..nn.init import Rng, he
 from ..nn.module import Train
 from ..ops import linear, logsumexp, mean, relu, reshape, stack, where
 from ..optim import EMA, Adam
@@ -69,7 +69,7 @@ class Masked(Module):
 
     def __init__(self, shape: tuple[int, ...], hidden: Sequence[int], orderings: int, rng: Rng):
         D = math.prod(shape)
-        self.layers = [Linear(i, o, rng=rng) for i, o in pairwise([D, *hidden, D])]
+        self.layers = [Linear(i, o, rng=rng, init=he) for i, o in pairwise([D, *hidden, D])]
         plain = [np.arange(D) + 1] if orderings == 1 else []  # row after row
         orders = plain or [rng.permutation(D) + 1 for _ in range(orderings)]
         sets = [numbers(order, hidden, rng) for order in orders]
@@ -86,9 +86,9 @@ class Masked(Module):
 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
-    hidden: tuple[int, ...] = option((1000, 1000), COUNT, "units of each layer", several=True)
+    hidden: tuple[int, ...] = option((2000,), COUNT, "units of each layer", several=True)
     orderings: int = option(1, COUNT, "1: row after row; more: so many random orders, mixed")
-    lr: float = option(1e-3, POSITIVE, "Adam's learning rate")
+    lr: float = option(3e-3, POSITIVE, "Adam's learning rate")
     decay: float = option(0.999, FRACTION, "of the weights' average, which measures and draws")
 
 

@@ -172,7 +172,7 @@ class Config(config.Config):
     arch: str = option("gated", one_of(NETWORKS), "the network")
     width: int = option(32, COUNT, "channels h of a layer")
     blocks: int = option(4, COUNT, "layers or blocks after the first layer")
-    lr: float = option(1e-3, POSITIVE, "Adam's learning rate")
+    lr: float = option(3e-3, POSITIVE, "Adam's learning rate")
     decay: float = option(0.999, FRACTION, "of the weights' average, which measures and draws")
 
 

@@ -38,6 +38,8 @@ PICTURES = {  # that examples leave in their run folders: what is on them
     "prior_posterior.png": "Samples of the prior beside the encoder's codes",
     "roll.png": "The decoder along the swiss roll, from its centre outwards",
     "components.png": "The decoder along each component of the mixture",
+    "completions.png": "Test digits, their upper halves, and lower halves that the model draws",
+    "receptive.png": "What a pixel's logit depends on, in both networks",
     "sweep_1.png": "A row a category; along it the code's first number changes",
     "sweep_2.png": "A row a category; along it the code's second number changes",
     "classes.png": "The share of each class among the samples, epoch after epoch",
