@@ -23,6 +23,20 @@ def test_dataset_shows_what_it_holds():
     assert repr(data) == "Dataset('pets': 1,234 images 8x9 RGB, 2 classes)"
 
 
+def test_some_classes_alone_are_counted_anew():
+    pixels = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    pets = Dataset(pixels, np.array([0, 1, 2, 3, 2, 0]), ("cat", "dog", "eel", "fox"), "pets")
+    some = pets.only(["eel", "cat"])
+    assert some.classes == ("cat", "eel") and some.name == "pets: cat, eel"
+    assert some.images.ravel().tolist() == [0, 2, 4, 5] and some.labels.tolist() == [0, 1, 1, 0]
+    assert some.labels.dtype == np.int64 and pets.only(None) is pets
+    with pytest.raises(DataError, match="classes of pets among cat, dog, eel, fox, found yak"):
+        pets.only(["cat", "yak"])
+    bare = Dataset(pixels[:1], np.zeros(1, np.int64), ("cat", "dog"), "pets")
+    with pytest.raises(DataError, match="pets: wanted images of dog, found none"):
+        bare.only(["dog"])
+
+
 def test_dataset_is_frozen_and_equal_only_to_itself():
     data, other = (Dataset(images(1, 8, 8, 1), np.zeros(1, np.int64), ("a",), "x") for _ in "12")
     assert data == data and data != other and len({data, other}) == 2

@@ -86,7 +86,8 @@ class Evaluator:
         run's or too few.
         """
         source = source or str(run.config.get("data"))
-        train, validation, test = (data.load(source, s) for s in ("train", "validation", "test"))
+        splits, only = ("train", "validation", "test"), run.config.get("only")
+        train, validation, test = (data.load(source, split).only(only) for split in splits)
         found = described(train)
         began = {name: run.config.get(name, value) for name, value in found.items()}
         if began != found:

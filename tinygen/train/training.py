@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, models, plots
+from ..device import device_of, to_device
 from ..errors import FileError, UsageError
 from ..models import Model, Setup
 from ..nn import BatchNorm
@@ -70,6 +71,9 @@ class Training:
             x = data.binarise(self.dataset.images[chosen], rng)
         else:
             x = self.dataset.batch(chosen, *self.model.RANGE, self.options.device)
+        if self.options.augment:
+            mirrored = to_device(rng.random(len(x)) < 0.5, device_of(x))
+            x[mirrored] = x[mirrored, :, ::-1]
         return self.model.update(**self.model.draw(x, self.dataset.labels[chosen], rng))
 
     def draw(self, epoch: int, images: Any = None, *, columns: int | None = None) -> None:
@@ -94,6 +98,10 @@ class Training:
         """uint8 images in the model's range."""
         return data.scale(images, *self.model.RANGE)
 
+    def load(self, split: str) -> data.Dataset:
+        """Another split of the images that the run learns from: see `data.load`."""
+        return data.load(self.options.data, split).only(self.options.only)
+
     def generator(self, stream: int) -> np.random.Generator:
         """Random numbers beside those of training, the same whenever they are asked for."""
         return np.random.default_rng([self.options.seed, stream])
@@ -112,7 +120,7 @@ def prepare(
     made.
     """
     options, config = parse(p, argv, model=model, free=free)
-    dataset = data.load(options.data, "train")
+    dataset = data.load(options.data, "train").only(options.only)
     rng = np.random.default_rng(options.seed)
     height, width, channels = dataset.images.shape[1:]
     setup = Setup((height, width, channels), len(dataset.classes), options.device)
