@@ -37,6 +37,21 @@ def test_some_classes_alone_are_counted_anew():
         bare.only(["dog"])
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_resized(channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 6, channels), np.uint8)
+    pets = Dataset(pixels, np.array([0, 1, 0]), ("cat", "dog"), "pets")
+    large = pets.resized(12)
+    assert large.images.shape == (3, 12, 12, channels) and large.name == "pets of 12×12"
+    assert large.labels.tolist() == [0, 1, 0] and large.classes == pets.classes
+    assert abs(large.images.astype(float).mean() - pixels.mean()) < 3
+    flat = Dataset(np.full((1, 8, 8, channels), 77, np.uint8), np.zeros(1, np.int64), ("a",), "x")
+    assert (flat.resized(4).images == 77).all()
+    assert pets.resized(None) is pets and flat.resized(8) is flat
+    with pytest.raises(DataError, match="1 pixel or more, found 0"):
+        pets.resized(0)
+
+
 def test_dataset_is_frozen_and_equal_only_to_itself():
     data, other = (Dataset(images(1, 8, 8, 1), np.zeros(1, np.int64), ("a",), "x") for _ in "12")
     assert data == data and data != other and len({data, other}) == 2

@@ -72,9 +72,12 @@ def test_half_of_the_images_are_mirrored(digits, tmp_path):
 
 
 def test_all_splits_are_of_the_classes_that_were_asked_for(digits, tmp_path):
-    training = prepared(gan, digits, tmp_path / "run", "--arch", "mlp", "--only", "3", "7")
+    training = prepared(
+        gan, digits, tmp_path / "run", "--arch", "mlp", "--only", "3", "7", "--size", "16"
+    )
     assert training.dataset.classes == ("3", "7") == training.load("validation").classes
-    assert training.dataset.name.endswith(": 3, 7")
+    assert training.dataset.name.endswith(": 3, 7 of 16×16")
+    assert training.load("test").images.shape[1:] == (16, 16, 1)
     again = prepared(gan, digits, tmp_path / "run", "--arch", "mlp", "--resume")
     assert again.options.only == ["3", "7"] and len(again.dataset) == len(training.dataset)
     with pytest.raises(data.DataError, match=r"among 0, 1, .* found cat"):
@@ -84,7 +87,7 @@ def test_all_splits_are_of_the_classes_that_were_asked_for(digits, tmp_path):
 
 def test_a_run_from_before_a_flag_goes_on(digits, tmp_path):
     run = prepared(gan, digits, tmp_path / "run", "--arch", "mlp").run
-    for name in ("only", "augment"):
+    for name in ("only", "size", "augment"):
         del run.config[name]
     write_json(run.folder / "config.json", run.config)
     again = prepared(gan, digits, tmp_path / "run", "--arch", "mlp", "--resume")

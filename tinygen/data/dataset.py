@@ -87,6 +87,25 @@ class Dataset:
         names = tuple(self.classes[i] for i in kept)
         return Dataset(self.images[chosen], labels, names, f"{self.name}: {', '.join(names)}")
 
+    def resized(self, side: int | None) -> "Dataset":
+        """The images as squares of so many pixels, by Pillow's bilinear filter; itself for None.
+
+        Raises DataError for a side below 1.
+        """
+        from PIL import Image
+
+        if side is None or self.images.shape[1:3] == (side, side):
+            return self
+        if side < 1:
+            raise DataError(f"wanted images of 1 pixel or more, found {side}")
+        channels = self.images.shape[3]
+        small = np.empty((len(self), side, side, channels), np.uint8)
+        for one, image in zip(small, self.images, strict=True):
+            picture = Image.fromarray(image[..., 0] if channels == 1 else image)
+            filtered = picture.resize((side, side), Image.Resampling.BILINEAR)
+            one[...] = np.asarray(filtered).reshape(one.shape)
+        return Dataset(small, self.labels, self.classes, f"{self.name} of {side}×{side}")
+
     @cached_property
     def _on_cuda(self) -> Array:
         return to_device(np.ascontiguousarray(self.images), "cuda")

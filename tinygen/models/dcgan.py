@@ -122,10 +122,11 @@ def deep(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module, 
         Linear(LATENT, first, rng=rng, init=normal(0.02), bias=False),
         Reshape(SMALLEST, SMALLEST, channels[-1]),
     ]
-    for i, o in pairwise(reversed(channels)):
-        up += [BatchNorm(i), relu, ConvTranspose2d(i, o, rng=rng, bias=o is c, **conv)]
+    for i, o in pairwise(reversed(channels[1:])):
+        up += [BatchNorm(i), relu, ConvTranspose2d(i, o, rng=rng, bias=False, **conv)]
+    up += [BatchNorm(width), relu, ConvTranspose2d(width, c, rng=rng, **conv), tanh]
     down: list[Any] = [Conv2d(c, width, rng=rng, **conv), leaky]
     for i, o in pairwise(channels[1:]):
         down += [Conv2d(i, o, rng=rng, bias=False, **conv), BatchNorm(o), leaky]
     logit = Linear(first, 1, rng=rng, init=normal(0.02))
-    return Sequential(*up, tanh), Sequential(*down, Reshape(first), logit)
+    return Sequential(*up), Sequential(*down, Reshape(first), logit)

@@ -26,7 +26,7 @@ from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
 FREE_ON_RESUME = ("epochs", "device", "out", "resume")
-LATER = ("only", "augment")  # flags that runs of earlier versions do not have
+LATER = ("only", "size", "augment")  # flags that runs of earlier versions do not have
 
 
 Options = argparse.Namespace
@@ -74,9 +74,10 @@ def parser(description: str, *modules: ModuleType, out: str, epochs: int, batch:
         metavar="auto|mnist|fashion|cifar10|strokes|PATH",
         help="auto: MNIST if it is found or can be downloaded, else the built-in strokes",
     )
-    p.add_argument("--only", nargs="+", metavar="CLASS", help="learn from these classes alone")
-    p.add_argument("--augment", action="store_true", help="mirror every other image, at random")
     count, natural = argument(COUNT), argument(NATURAL)
+    p.add_argument("--only", nargs="+", metavar="CLASS", help="learn from these classes alone")
+    p.add_argument("--size", type=count, metavar="N", help="resize the images to N×N")
+    p.add_argument("--augment", action="store_true", help="mirror every other image, at random")
     p.add_argument("--epochs", type=count, default=epochs, help="passes through the images")
     p.add_argument("--batch", type=count, default=batch, help="images a step")
     p.add_argument("--seed", type=natural, default=0, help="of weights, noise and order")

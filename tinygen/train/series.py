@@ -24,7 +24,7 @@ from .options import Options, Parser, flag, parser, read
 from .run import Run, refuse_run
 from .training import Training, prepare
 
-COMMON = ("data", "only", "augment", "device", "epochs", "batch", "seed")
+COMMON = ("data", "only", "size", "augment", "device", "epochs", "batch", "seed")
 
 
 @dataclass

@@ -9,7 +9,7 @@ An example says which flags there are, then
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,8 +99,8 @@ class Training:
         return data.scale(images, *self.model.RANGE)
 
     def load(self, split: str) -> data.Dataset:
-        """Another split of the images that the run learns from: see `data.load`."""
-        return data.load(self.options.data, split).only(self.options.only)
+        """A split of what the run learns from: see `data.load`."""
+        return load_split(vars(self.options), split)
 
     def generator(self, stream: int) -> np.random.Generator:
         """Random numbers beside those of training, the same whenever they are asked for."""
@@ -120,7 +120,7 @@ def prepare(
     made.
     """
     options, config = parse(p, argv, model=model, free=free)
-    dataset = data.load(options.data, "train").only(options.only)
+    dataset = load_split(vars(options), "train")
     rng = np.random.default_rng(options.seed)
     height, width, channels = dataset.images.shape[1:]
     setup = Setup((height, width, channels), len(dataset.classes), options.device)
@@ -160,6 +160,13 @@ def _start(options: Options, dataset: data.Dataset) -> Run:
     run.config.update(own)
     write_json(run.folder / "config.json", run.config)
     return run
+
+
+def load_split(options: Mapping[str, Any], split: str, source: str | None = None) -> data.Dataset:
+    """A split of the images that these options ask for. source: where they lie now, if they have
+    moved. Raises DataError."""
+    dataset = data.load(source or str(options.get("data")), split)
+    return dataset.only(options.get("only")).resized(options.get("size"))
 
 
 def described(dataset: data.Dataset) -> dict[str, Any]:
