@@ -10,7 +10,7 @@ import tinygen as tg
 from tinygen import scores
 from tinygen.cuda import launch
 from tinygen.device import device_of
-from tinygen.models import MODELS, Setup, dcgan, gan, vae, wgan
+from tinygen.models import MODELS, Setup, autoencoder, dcgan, gan, vae, wgan
 from tinygen.models.players import noise
 from tinygen.nn import BatchNorm, LayerNorm
 from tinygen.optim import Optimizer
@@ -20,6 +20,12 @@ from tinygen.weights import load
 SHAPE, BATCH, STEPS, CLASSES = (8, 8, 1), 4, 20, 10
 VARIANTS = {  # options beside the defaults, which every model is tried with
     "gan": [{"arch": "mlp"}, {"arch": "mlp", "loss": "saturating", "generator_steps": 2}],
+    "autoencoder": [
+        {"arch": "linear"},
+        *({"kind": "sparse", "penalty": penalty} for penalty in autoencoder.PENALTIES),
+        {"kind": "stochastic"},
+        *({"kind": "denoising", "corruption": c} for c in autoencoder.CORRUPTIONS),
+    ],
     "vae": [{"observation": "bernoulli"}, {"optimizer": "momentum"}, {"optimizer": "adagrad"}],
     "aae": [{"labels": True}, {"prior": "mixture"}],
     "wgan": [{"arch": "conv"}],
