@@ -36,7 +36,9 @@ def build(name, shape=SHAPE, **options):
     """A model, and its network stirred: weights of size 1, running statistics unlike any other."""
     module, rng = MODELS[name], np.random.default_rng(5)
     model = module.build(module.Config(**options), Setup(shape, len(CLASSES)), rng)
-    for layer in model.image_network().network.modules():
+    net = model.image_network()
+    model.image_network = lambda: net  # the stirred one, also where it is made anew each time
+    for layer in net.network.modules():
         if isinstance(layer, nn.BatchNorm):
             n = len(layer.gamma)
             layer.running_mean.data[...], layer.beta.data[...] = rng.normal(0, 0.5, (2, n))

@@ -4,6 +4,7 @@ gan      Goodfellow et al. 2014: the game, both losses of the generator
 dcgan    Radford et al. 2015: the convolutional networks that make it train
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
+autoencoder  Hinton & Salakhutdinov 2006, Vincent et al. 2008: codes without a prior, four kinds
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
 iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
@@ -12,6 +13,7 @@ cgan     Mirza & Osindero 2014: the GAN of a class
 cdcgan   the same of convolutional networks: labels that are ignored, and Miyato & Koyama's mend
 acgan    Odena et al. 2016: a discriminator that tells the class, too
 infogan  Chen et al. 2016: classes that nobody labelled, found by keeping information
+moments  the Gaussian that an autoencoder's codes are taken for, where one is to draw from it
 priors   the priors of the AAE: swiss roll, mixture on a circle, Gaussian, a part for each label
 
 What they share: `model` (a step in two halves, what a checkpoint holds), `config` (options),
@@ -27,15 +29,31 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, made, pixelcnn, vae, wgan, wgan_gp
+from . import (
+    aae,
+    acgan,
+    autoencoder,
+    cdcgan,
+    cgan,
+    cvae,
+    gan,
+    infogan,
+    iwae,
+    made,
+    pixelcnn,
+    vae,
+    wgan,
+    wgan_gp,
+)
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(gan, wgan, wgan_gp, vae, iwae, aae),
-        *(cvae, cgan, cdcgan, acgan, infogan),
+        *(gan, wgan, wgan_gp),
+        *(autoencoder, vae, iwae, aae, cvae),
+        *(cgan, cdcgan, acgan, infogan),
         *(made, pixelcnn),
     )
 }

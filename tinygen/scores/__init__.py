@@ -10,6 +10,7 @@ frechet      how far two sets of features are apart, each taken for a Gaussian
 neighbours   precision and recall, and the nearest training image
 labels       whether a conditional model draws what it is asked for
 likelihood   log p(x) of a model with an encoder and a decoder, by importance sampling
+subspace     PCA, and the angles between two subspaces
 wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 """
 
@@ -22,10 +23,12 @@ from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
 from .neighbours import nearest, precision_recall
 from .reference import features
+from .subspace import PCA, pca, principal_angles
 from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
     "CLASSIFIABLE",
+    "PCA",
     "ClassHistogram",
     "Evaluator",
     "Heard",
@@ -47,7 +50,9 @@ __all__ = [
     "modes",
     "nearest",
     "network",
+    "pca",
     "precision_recall",
+    "principal_angles",
     "probabilities",
     "report_labels",
     "run_classifier",

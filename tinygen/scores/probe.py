@@ -38,7 +38,9 @@ def conv_features(D: Sequential, x: Tensor) -> Tensor:
             pooled = max_pool(x, x.shape[1] // GRID, stride=x.shape[1] // GRID)
             found.append(reshape(pooled, len(x), -1))
     if not found:
-        raise UsageError(f"features: wanted convolutions down to sides divisible by {GRID}, got {D}")
+        raise UsageError(
+            f"features: wanted convolutions down to sides divisible by {GRID}, got {D}"
+        )
     return concatenate(found, axis=1)
 
 
