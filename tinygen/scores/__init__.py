@@ -10,6 +10,7 @@ frechet      how far two sets of features are apart, each taken for a Gaussian
 neighbours   precision and recall, and the nearest training image
 labels       whether a conditional model draws what it is asked for
 likelihood   log p(x) of a model with an encoder and a decoder, by importance sampling
+probe        how much of the classes a discriminator's features hold
 subspace     PCA, and the angles between two subspaces
 wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 """
@@ -22,6 +23,7 @@ from .inception import Modes, class_balance, diversity_score, inception_score, m
 from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
 from .neighbours import nearest, precision_recall
+from .probe import conv_features, linear_accuracy, seen_by
 from .reference import features
 from .subspace import PCA, pca, principal_angles
 from .wasserstein import directions, sliced_wasserstein
@@ -37,6 +39,7 @@ __all__ = [
     "Verdict",
     "accuracy",
     "class_balance",
+    "conv_features",
     "directions",
     "diversity_score",
     "features",
@@ -45,6 +48,7 @@ __all__ = [
     "inception_score",
     "judge",
     "label_influence",
+    "linear_accuracy",
     "log_likelihood",
     "mode_score",
     "modes",
@@ -56,6 +60,7 @@ __all__ = [
     "probabilities",
     "report_labels",
     "run_classifier",
+    "seen_by",
     "sliced_wasserstein",
     "train_classifier",
 ]

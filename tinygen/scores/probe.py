@@ -28,8 +28,7 @@ GRID = 4  # the side to which features are pooled
 def conv_features(D: Sequential, x: Tensor) -> Tensor:
     """The features of images x (N, H, W, C) in D's range: (N, 16 · all channels).
 
-    D: a Sequential that ends its convolutions at a side divisible by 4. Raises UsageError if it has
-    no such layer.
+    Those at a side that 4 does not divide are left out. Raises UsageError if there are no others.
     """
     found = []
     for layer in D:
@@ -38,9 +37,8 @@ def conv_features(D: Sequential, x: Tensor) -> Tensor:
             pooled = max_pool(x, x.shape[1] // GRID, stride=x.shape[1] // GRID)
             found.append(reshape(pooled, len(x), -1))
     if not found:
-        raise UsageError(
-            f"features: wanted convolutions down to sides divisible by {GRID}, got {D}"
-        )
+        wanted = f"convolutions to sides divisible by {GRID}, each with an activation"
+        raise UsageError(f"conv_features: wanted {wanted}, got none")
     return concatenate(found, axis=1)
 
 
