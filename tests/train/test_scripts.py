@@ -246,7 +246,7 @@ def test_dcgan_learns_colour_and_its_features_are_judged(tmp_path):
     images, labels = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3)), np.arange(300) % 2
     np.savez(tmp_path / "x.npz", images=images.astype(np.uint8), labels=labels, classes=["a", "b"])
     dcgan, folder = (
-        density("dcgan")[:1] + [str(REPOSITORY / "examples" / "dcgan_cifar10.py")],
+        [*density("dcgan")[:1], str(REPOSITORY / "examples" / "dcgan_cifar10.py")],
         "run",
     )
     flags = ("--data", tmp_path / "x.npz", "--size", 8, "--augment", "--epochs", 1, "--batch", 40)
