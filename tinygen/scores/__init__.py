@@ -11,6 +11,7 @@ neighbours   precision and recall, and the nearest training image
 labels       whether a conditional model draws what it is asked for
 likelihood   log p(x) of a model with an encoder and a decoder, by importance sampling
 wasserstein  the sliced Wasserstein-1 distance of two clouds of points
+patches      the same of the patches of images, at each level of their Laplacian pyramids
 """
 
 from .classes import ClassHistogram, run_classifier
@@ -21,6 +22,7 @@ from .inception import Modes, class_balance, diversity_score, inception_score, m
 from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
 from .neighbours import nearest, precision_recall
+from .patches import sliced_wasserstein_by_level
 from .reference import features
 from .wasserstein import directions, sliced_wasserstein
 
@@ -52,5 +54,6 @@ __all__ = [
     "report_labels",
     "run_classifier",
     "sliced_wasserstein",
+    "sliced_wasserstein_by_level",
     "train_classifier",
 ]
