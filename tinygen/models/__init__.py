@@ -4,6 +4,7 @@ gan      Goodfellow et al. 2014: the game, both losses of the generator
 dcgan    Radford et al. 2015: the convolutional networks that make it train
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
+progan   Karras et al. 2017: the same of networks that grow with the images
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
 iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
@@ -27,14 +28,29 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, made, pixelcnn, vae, wgan, wgan_gp
+from . import (
+    aae,
+    acgan,
+    cdcgan,
+    cgan,
+    cvae,
+    gan,
+    infogan,
+    iwae,
+    made,
+    pixelcnn,
+    progan,
+    vae,
+    wgan,
+    wgan_gp,
+)
 from .config import Config
 from .model import Model, Setup
 
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(gan, wgan, wgan_gp, vae, iwae, aae),
+        *(gan, wgan, wgan_gp, progan, vae, iwae, aae),
         *(cvae, cgan, cdcgan, acgan, infogan),
         *(made, pixelcnn),
     )
