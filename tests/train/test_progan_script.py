@@ -19,11 +19,12 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "progan.py"
 FLAGS = ("--batch", 8, "--widths", 4, 3, "--fade", 16, "--rest", 4)
 
 
-def script(*flags):
+def script(*flags, code=0):
+    """The lines that it prints; on stderr where it is to fail."""
     command = [sys.executable, SCRIPT, *flags]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert done.returncode == code, done.stderr
+    return (done.stderr if code else done.stdout).splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +76,15 @@ def test_a_loaded_run_draws_by_the_average_at_its_stage(folder):
     wanted = G(model.tensor(z)).numpy()[:, :7]
     images = model.sample(3, np.random.default_rng(1))
     np.testing.assert_allclose(images, wanted.clip(-1, 1), atol=1e-6)
+
+
+def test_mistakes_are_one_line_and_leave_no_run(folder, tmp_path):
+    np.savez(tmp_path / "small.npz", images=np.zeros((100, 4, 4, 1), np.uint8))
+    for data_set, flags, words in [
+        (tmp_path / "small.npz", (), "progan: wanted images of 8×8 or more to grow into, got 4×4"),
+        (folder / "images.npz", ("--widths", 4), "progan: wanted 2 widths, one a level from 4×4"),
+        (folder / "images.npz", ("--growing", "never"), "--growing: wanted yes or no, got 'never'"),
+    ]:
+        lines = script("--data", data_set, *flags, "--out", tmp_path / "run", code=2)
+        assert len(lines) == 1 and words in lines[0], lines
+    assert not (tmp_path / "run").exists()
