@@ -17,7 +17,7 @@ Printed: the sliced Wasserstein-1 distance of posterior and prior, and of two dr
 import numpy as np
 from scipy.stats import norm
 
-from tinygen import data, plots, scores, train
+from tinygen import plots, scores, train
 from tinygen.models import aae, priors
 
 POINTS = 10_000
@@ -26,7 +26,7 @@ POINTS = 10_000
 def main() -> None:
     p = train.parser(__doc__, aae, out="runs/aae_mnist", epochs=17, batch=64)
     training = train.prepare(p)
-    held_out = data.load(training.options.data, "validation")
+    held_out = training.load("validation")
     training.fit()
     draw_results(training, held_out)
     print(training.run.last_grid())

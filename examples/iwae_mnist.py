@@ -34,7 +34,7 @@ def main() -> None:
     p.add_argument("--full", action="store_true", help="measure all test images, not 200")
     training = train.prepare(p, free=("samples", "full"))
     options, models = training.options, training.model.models.values()
-    test = data.load(options.data, "test")
+    test = training.load("test")
 
     def each_epoch(epoch: int) -> None:
         samples = [model.sample(64, training.generator(1)) for model in models]

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.stats import norm
 
 import tinygen as tg
-from tinygen import data, plots, train
+from tinygen import plots, train
 from tinygen.models import vae
 from tinygen.models.config import COUNT
 
@@ -27,7 +27,7 @@ def main() -> None:
     p = train.parser(__doc__, vae, out="runs/vae_mnist", epochs=20, batch=64)
     p.add_argument("--subset", type=train.argument(COUNT), default=1000, help="images for lbfgs")
     training = train.prepare(p)
-    model, held_out = training.model, data.load(training.options.data, "validation")
+    model, held_out = training.model, training.load("validation")
     x = training.scaled(held_out.images)
 
     def each_epoch(epoch: int) -> None:

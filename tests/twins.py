@@ -15,15 +15,30 @@ def torch_networks(torch, arch, *, critic, told=0, outputs=1):
     norms = (L.LayerNorm([64, 7, 7]), L.LayerNorm([256]))
     norms = norms if critic else (L.BatchNorm2d(64), L.BatchNorm1d(256))
 
-    class Images(L.Module):  # rows of features, as our NHWC reshape reads them
+    class Grid(L.Module):  # rows of features, as our NHWC reshape reads them
+        def __init__(self, side, channels):
+            super().__init__()
+            self.shape = side, side, channels
+
         def forward(self, z):
-            return z.view(-1, 7, 7, 64).permute(0, 3, 1, 2)
+            return z.view(-1, *self.shape).permute(0, 3, 1, 2)
 
     class Rows(L.Module):
         def forward(self, x):
             return x.permute(0, 2, 3, 1).reshape(len(x), -1)
 
-    if arch == "mlp":
+    if arch == "deep":  # of 16×16×1
+        G = L.Sequential(
+            *(L.Linear(100, 2048, bias=False), Grid(4, 128), L.BatchNorm2d(128), L.ReLU()),
+            *(L.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), L.BatchNorm2d(64), L.ReLU()),
+            *(L.ConvTranspose2d(64, 1, 4, 2, 1), L.Tanh()),
+        )
+        D = L.Sequential(
+            *(L.Conv2d(1, 64, 4, 2, 1), L.LeakyReLU(0.2)),
+            *(L.Conv2d(64, 128, 4, 2, 1, bias=False), L.BatchNorm2d(128), L.LeakyReLU(0.2)),
+            *(Rows(), L.Linear(2048, 1)),
+        )
+    elif arch == "mlp":
         G = L.Sequential(
             *(L.Linear(100, 256), hidden(), L.Linear(256, 512), hidden()),
             *(L.Linear(512, 784), L.Tanh(), L.Unflatten(1, (1, 28, 28))),
@@ -35,7 +50,7 @@ def torch_networks(torch, arch, *, critic, told=0, outputs=1):
     else:
         G = L.Sequential(
             *(L.Linear(100 + told, 512, bias=False), L.BatchNorm1d(512), L.ReLU()),
-            *(L.Linear(512, 3136, bias=False), Images(), L.BatchNorm2d(64), L.ReLU()),
+            *(L.Linear(512, 3136, bias=False), Grid(7, 64), L.BatchNorm2d(64), L.ReLU()),
             *(L.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), L.BatchNorm2d(32), L.ReLU()),
             *(L.ConvTranspose2d(32, 1, 4, 2, 1), L.Tanh()),
         )

@@ -3,6 +3,8 @@
 The stand-in runs the kernels unchecked here, 20 times as fast: other tests check each of them.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,11 @@ from tinygen.weights import load
 
 SHAPE, BATCH, STEPS, CLASSES = (8, 8, 1), 4, 20, 10
 VARIANTS = {  # options beside the defaults, which every model is tried with
-    "gan": [{"arch": "mlp"}, {"arch": "mlp", "loss": "saturating", "generator_steps": 2}],
+    "gan": [
+        {"arch": "mlp"},
+        {"arch": "deep"},
+        {"arch": "mlp", "loss": "saturating", "generator_steps": 2},
+    ],
     "vae": [{"observation": "bernoulli"}, {"optimizer": "momentum"}, {"optimizer": "adagrad"}],
     "aae": [{"labels": True}, {"prior": "mixture"}],
     "wgan": [{"arch": "conv"}],
@@ -74,6 +80,7 @@ def narrow(monkeypatch):
         norm = "layer" if module is wgan else "batch"
         thin = lambda shape, rng, norm=norm: dcgan.dcgan(shape, rng, width=4, norm=norm)
         monkeypatch.setitem(module.NETWORKS, name, thin)
+    monkeypatch.setitem(gan.NETWORKS, "deep", partial(dcgan.deep, width=4))
 
 
 def build(title, device, dtype=np.float32, seed=0):

@@ -23,6 +23,35 @@ def test_dataset_shows_what_it_holds():
     assert repr(data) == "Dataset('pets': 1,234 images 8x9 RGB, 2 classes)"
 
 
+def test_some_classes_alone_are_counted_anew():
+    pixels = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    pets = Dataset(pixels, np.array([0, 1, 2, 3, 2, 0]), ("cat", "dog", "eel", "fox"), "pets")
+    some = pets.only(["eel", "cat"])
+    assert some.classes == ("cat", "eel") and some.name == "pets: cat, eel"
+    assert some.images.ravel().tolist() == [0, 2, 4, 5] and some.labels.tolist() == [0, 1, 1, 0]
+    assert some.labels.dtype == np.int64 and pets.only(None) is pets
+    with pytest.raises(DataError, match="classes of pets among cat, dog, eel, fox, found yak"):
+        pets.only(["cat", "yak"])
+    bare = Dataset(pixels[:1], np.zeros(1, np.int64), ("cat", "dog"), "pets")
+    with pytest.raises(DataError, match="pets: wanted images of dog, found none"):
+        bare.only(["dog"])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_are_resized(channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 6, channels), np.uint8)
+    pets = Dataset(pixels, np.array([0, 1, 0]), ("cat", "dog"), "pets")
+    large = pets.resized(12)
+    assert large.images.shape == (3, 12, 12, channels) and large.name == "pets of 12×12"
+    assert large.labels.tolist() == [0, 1, 0] and large.classes == pets.classes
+    assert abs(large.images.astype(float).mean() - pixels.mean()) < 3
+    flat = Dataset(np.full((1, 8, 8, channels), 77, np.uint8), np.zeros(1, np.int64), ("a",), "x")
+    assert (flat.resized(4).images == 77).all()
+    assert pets.resized(None) is pets and flat.resized(8) is flat
+    with pytest.raises(DataError, match="1 pixel or more, found 0"):
+        pets.resized(0)
+
+
 def test_dataset_is_frozen_and_equal_only_to_itself():
     data, other = (Dataset(images(1, 8, 8, 1), np.zeros(1, np.int64), ("a",), "x") for _ in "12")
     assert data == data and data != other and len({data, other}) == 2

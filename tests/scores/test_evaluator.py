@@ -17,7 +17,7 @@ def evaluator(tmp_path_factory):
     parts = {split: data.load("strokes", split) for split in ("train", "validation", "test")}
     few = {split: part(d, 12_000) for split, d in parts.items()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scores.evaluator.data, "load", lambda source, split: few[split])
+        patch.setattr(scores.evaluator, "load_split", lambda config, split, source: few[split])
         return scores.Evaluator.of(run)
 
 
@@ -139,7 +139,7 @@ def test_the_reference_goes_before_a_file_of_the_runs_own(tmp_path, monkeypatch)
     """Which earlier versions left in a run of MNIST."""
     images, labels = np.zeros((200, 28, 28, 1), np.uint8), np.arange(200) % 10
     mnist = Dataset(images, labels, tuple("0123456789"), "mnist")
-    monkeypatch.setattr(scores.evaluator.data, "load", lambda source, split: mnist)
+    monkeypatch.setattr(scores.evaluator, "load_split", lambda config, split, source: mnist)
     run = Run.create(tmp_path / "run", {"data": "mnist"})
     (run.folder / "classifier.safetensors").write_bytes(b"what is this?")
     evaluator = scores.Evaluator.of(run)

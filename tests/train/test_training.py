@@ -7,6 +7,7 @@ import pytest
 
 from tinygen import data, nn, optim, train
 from tinygen.models import MODELS, Model, aae, gan, iwae
+from tinygen.weights import write_json
 
 
 @dataclass
@@ -56,6 +57,41 @@ def test_binary_images_are_drawn_anew_from_their_greys(digits, tmp_path):
     assert set(np.unique(many)) == {0.0, 1.0}
     grey = training.dataset.images[chosen] / 255
     assert np.abs(many.mean(0) - grey).max() < 5 * 0.5 / 200**0.5
+
+
+def test_half_of_the_images_are_mirrored(digits, tmp_path):
+    training, rng = training_of(Echo, digits, tmp_path), np.random.default_rng(1)
+    chosen = np.arange(150)
+    plain = training.step(chosen, np.random.default_rng(0))["x"]
+    training.options.augment = True
+    shown = training.step(chosen, rng)["x"]
+    same = (shown == plain).all(axis=(1, 2, 3))
+    mirrored = (shown == plain[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (same | mirrored).all() and 50 < mirrored.sum() < 100
+    assert training.step(chosen, rng)["noise"].shape == (3,)
+
+
+def test_all_splits_are_of_the_classes_that_were_asked_for(digits, tmp_path):
+    training = prepared(
+        gan, digits, tmp_path / "run", "--arch", "mlp", "--only", "3", "7", "--size", "16"
+    )
+    assert training.dataset.classes == ("3", "7") == training.load("validation").classes
+    assert training.dataset.name.endswith(": 3, 7 of 16×16")
+    assert training.load("test").images.shape[1:] == (16, 16, 1)
+    again = prepared(gan, digits, tmp_path / "run", "--arch", "mlp", "--resume")
+    assert again.options.only == ["3", "7"] and len(again.dataset) == len(training.dataset)
+    with pytest.raises(data.DataError, match=r"among 0, 1, .* found cat"):
+        prepared(gan, digits, tmp_path / "other", "--arch", "mlp", "--only", "cat")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_run_from_before_a_flag_goes_on(digits, tmp_path):
+    run = prepared(gan, digits, tmp_path / "run", "--arch", "mlp").run
+    for name in ("only", "size", "augment"):
+        del run.config[name]
+    write_json(run.folder / "config.json", run.config)
+    again = prepared(gan, digits, tmp_path / "run", "--arch", "mlp", "--resume")
+    assert again.options.only is None and again.options.augment is False
 
 
 def weights(training):

@@ -1,5 +1,6 @@
 """What a loaded set is, and the map between its pixels and floats."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -64,6 +65,46 @@ class Dataset:
             return scale(self.images[chosen], low, high)
         chosen = to_device(chosen.astype(np.int32), device)
         return cuda.batch(self._on_cuda, chosen, _table_on_cuda(low, high))
+
+    def only(self, classes: Sequence[str] | None) -> "Dataset":
+        """The images of these classes, labels counted anew; of all, itself, if it is None.
+
+        Raises DataError for a class that is not there, or has no image.
+        """
+        if classes is None:
+            return self
+        unknown = [name for name in classes if name not in self.classes]
+        if unknown or not classes:
+            raise DataError(
+                f"wanted classes of {self.name} among {', '.join(self.classes)}, "
+                f"found {', '.join(unknown) or 'none'}"
+            )
+        kept = [i for i, name in enumerate(self.classes) if name in classes]
+        chosen = np.isin(self.labels, kept)
+        if not chosen.any():
+            raise DataError(f"{self.name}: wanted images of {', '.join(classes)}, found none")
+        labels = np.searchsorted(kept, self.labels[chosen]).astype(np.int64)
+        names = tuple(self.classes[i] for i in kept)
+        return Dataset(self.images[chosen], labels, names, f"{self.name}: {', '.join(names)}")
+
+    def resized(self, side: int | None) -> "Dataset":
+        """The images as squares of so many pixels, by Pillow's bilinear filter; itself for None.
+
+        Raises DataError for a side below 1.
+        """
+        from PIL import Image
+
+        if side is None or self.images.shape[1:3] == (side, side):
+            return self
+        if side < 1:
+            raise DataError(f"wanted images of 1 pixel or more, found {side}")
+        channels = self.images.shape[3]
+        small = np.empty((len(self), side, side, channels), np.uint8)
+        for one, image in zip(small, self.images, strict=True):
+            picture = Image.fromarray(image[..., 0] if channels == 1 else image)
+            filtered = picture.resize((side, side), Image.Resampling.BILINEAR)
+            one[...] = np.asarray(filtered).reshape(one.shape)
+        return Dataset(small, self.labels, self.classes, f"{self.name} of {side}×{side}")
 
     @cached_property
     def _on_cuda(self) -> Array:

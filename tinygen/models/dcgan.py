@@ -12,11 +12,17 @@ at that end of both networks, as InfoGAN's for MNIST do (Chen et al. 2016, appen
 
     G   z (100) -> 512 -> 7×7×64 -> 14×14×32 -> 28×28×1
     D   28×28×1 -> 14×14×32 -> 7×7×64 -> 256 -> logit
+
+`deep` is the paper's own (figure 1), for sides of 16, 32, 64 …, from 4×4 on without a hidden layer:
+
+    G   z (100) -> 4×4×256 -> 8×8×128 -> 16×16×64 -> 32×32×3
+    D   32×32×3 -> 16×16×64 -> 8×8×128 -> 4×4×256 -> logit
 """
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from ..errors import UsageError
@@ -34,6 +40,8 @@ from ..nn import (
 from ..nn.init import Rng, normal
 from ..ops import leaky_relu, relu, tanh
 from .players import LATENT
+
+SMALLEST = 4  # the side of `deep`'s first grid
 
 # D's norm. "batch": of a layer's output, as in the paper. "layer": the same where an image must not
 # see the others. "spectral": of the weights, in all layers, where D must not become steep.
@@ -96,3 +104,29 @@ def dcgan(
         *last,
     )
     return G, D
+
+
+def deep(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module, Module]:
+    """(G, D) for images of `shape` (H, W, C), H = W = 8, 16, 32 …; D gives logits (N, 1).
+
+    width: channels at half resolution, twice as many at each halving.
+    """
+    h, w, c = shape
+    halvings = (h // SMALLEST).bit_length() - 1
+    if h != w or h < 2 * SMALLEST or h != SMALLEST * 2**halvings:
+        raise UsageError(f"dcgan: deep: wanted sides of 8, 16, 32, 64 …, got {h}×{w}")
+    conv: dict[str, Any] = {"kernel": 4, "stride": 2, "padding": 1, "init": normal(0.02)}
+    channels = [c, *(width * 2**i for i in range(halvings))]  # from the image inwards
+    leaky, first = partial(leaky_relu, slope=0.2), channels[-1] * SMALLEST**2
+    up: list[Any] = [
+        Linear(LATENT, first, rng=rng, init=normal(0.02), bias=False),
+        Reshape(SMALLEST, SMALLEST, channels[-1]),
+    ]
+    for i, o in pairwise(reversed(channels[1:])):
+        up += [BatchNorm(i), relu, ConvTranspose2d(i, o, rng=rng, bias=False, **conv)]
+    up += [BatchNorm(width), relu, ConvTranspose2d(width, c, rng=rng, **conv), tanh]
+    down: list[Any] = [Conv2d(c, width, rng=rng, **conv), leaky]
+    for i, o in pairwise(channels[1:]):
+        down += [Conv2d(i, o, rng=rng, bias=False, **conv), BatchNorm(o), leaky]
+    logit = Linear(first, 1, rng=rng, init=normal(0.02))
+    return Sequential(*up), Sequential(*down, Reshape(first), logit)

@@ -36,7 +36,7 @@ from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
 from . import config
 from .config import COUNT, FRACTION, POSITIVE, one_of, option
-from .dcgan import dcgan
+from .dcgan import dcgan, deep
 from .model import Inputs, Setup
 from .players import LATENT, Players, adams, fake, noise
 
@@ -89,7 +89,7 @@ def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
     return G, D
 
 
-NETWORKS = {"mlp": mlp, "dcgan": dcgan}
+NETWORKS = {"mlp": mlp, "dcgan": dcgan, "deep": deep}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ COMPLETED, WAYS = 10, 4  # digits, and how often each is completed
 
 def binarised_test(training: Training) -> Array:
     """The test split as zeros and ones (N, H, W, C): the same for all models of one seed."""
-    test = data.load(training.options.data, "test")
+    test = training.load("test")
     return data.binarise(test.images, training.generator(3))
 
 

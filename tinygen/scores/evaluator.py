@@ -17,12 +17,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from .. import data
 from ..data import Dataset
 from ..errors import UsageError
 from ..nn import Sequential
 from ..train import Run
-from ..train.training import described
+from ..train.training import described, load_split
 from .classes import run_classifier
 from .classifier import View, can_classify, judge, view
 from .frechet import frechet_distance
@@ -85,8 +84,8 @@ class Evaluator:
         Raises DataError for images that are not found, UsageError if they are others than the
         run's or too few.
         """
-        source = source or str(run.config.get("data"))
-        train, validation, test = (data.load(source, s) for s in ("train", "validation", "test"))
+        splits = ("train", "validation", "test")
+        train, validation, test = (load_split(run.config, split, source) for split in splits)
         found = described(train)
         began = {name: run.config.get(name, value) for name, value in found.items()}
         if began != found:

@@ -26,6 +26,7 @@ from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
 FREE_ON_RESUME = ("epochs", "device", "out", "resume")
+LATER = ("only", "size", "augment")  # flags that runs of earlier versions do not have
 
 
 Options = argparse.Namespace
@@ -74,6 +75,9 @@ def parser(description: str, *modules: ModuleType, out: str, epochs: int, batch:
         help="auto: MNIST if it is found or can be downloaded, else the built-in strokes",
     )
     count, natural = argument(COUNT), argument(NATURAL)
+    p.add_argument("--only", nargs="+", metavar="CLASS", help="learn from these classes alone")
+    p.add_argument("--size", type=count, metavar="N", help="resize the images to N×N")
+    p.add_argument("--augment", action="store_true", help="mirror every other image, at random")
     p.add_argument("--epochs", type=count, default=epochs, help="passes through the images")
     p.add_argument("--batch", type=count, default=batch, help="images a step")
     p.add_argument("--seed", type=natural, default=0, help="of weights, noise and order")
@@ -181,10 +185,10 @@ def _resumed(
     if found not in ([config.model() for config in p.configs] or ["several models"]):
         raise UsageError(f"--resume: {run.folder} is a run of {found!r}")
     names = [n for n in vars(p.parse_args([])) if n not in ("out", "resume")]
-    missing = [name for name in names if name not in run.config]
+    missing = [name for name in names if name not in (*run.config, *LATER)]
     if missing:
         raise FileError(f"{run.folder}: config.json has no {', '.join(missing)}")
-    old = [word for name in names for word in _flag(name, run.config[name])]
+    old = [word for name in names for word in flag(name, run.config.get(name))]
     before = p.parse_args(old)  # through the flags' own types and choices
     for name, value in given.items():
         if name not in (*FREE_ON_RESUME, *free) and getattr(before, name) != value:
@@ -195,14 +199,14 @@ def _resumed(
     return p.parse_args([*old, *argv])
 
 
-def _flag(name: str, value: Any) -> list[str]:
+def flag(name: str, value: Any) -> list[str]:
     """A flag as it would be typed, in words: none for what was not given."""
     if value is None or value is False:
         return []
-    flag = f"--{name.replace('_', '-')}"
+    word = f"--{name.replace('_', '-')}"
     if isinstance(value, list | tuple):
-        return [flag, *map(str, value)]
-    return [flag] if value is True else [f"{flag}={value}"]
+        return [word, *map(str, value)]
+    return [word] if value is True else [f"{word}={value}"]
 
 
 def report_errors(main: Callable[[], Any], name: str | None = None) -> None:

@@ -20,11 +20,11 @@ from typing import Any, Self
 
 from ..version import __version__
 from .loop import Interrupted
-from .options import Options, Parser, parser, read
+from .options import Options, Parser, flag, parser, read
 from .run import Run, refuse_run
 from .training import Training, prepare
 
-COMMON = ("data", "device", "epochs", "batch", "seed")
+COMMON = ("data", "only", "size", "augment", "device", "epochs", "batch", "seed")
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Series:
         common = {key: getattr(self.options, key) for key in COMMON}
         out = Path(self.options.out) / name
         p = parser("", module, out=str(out), epochs=common["epochs"], batch=common["batch"])
-        flags = [f"--{k.replace('_', '-')}={v}" for k, v in {**common, **options}.items()]
+        flags = [w for k, v in {**common, **options}.items() for w in flag(k, v)]
         resume = ["--resume"] if self.options.resume and (out / "config.json").exists() else []
         training = prepare(p, [f"--out={out}", *flags, *resume])
         folder = self.run.folder  # not before: prepare tells what is wrong with the flags

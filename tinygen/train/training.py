@@ -9,7 +9,7 @@ An example says which flags there are, then
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, models, plots
+from ..device import device_of, to_device
 from ..errors import FileError, UsageError
 from ..models import Model, Setup
 from ..nn import BatchNorm
@@ -70,6 +71,9 @@ class Training:
             x = data.binarise(self.dataset.images[chosen], rng)
         else:
             x = self.dataset.batch(chosen, *self.model.RANGE, self.options.device)
+        if self.options.augment:
+            mirrored = to_device(rng.random(len(x)) < 0.5, device_of(x))
+            x[mirrored] = x[mirrored, :, ::-1]
         return self.model.update(**self.model.draw(x, self.dataset.labels[chosen], rng))
 
     def draw(self, epoch: int, images: Any = None, *, columns: int | None = None) -> None:
@@ -94,6 +98,10 @@ class Training:
         """uint8 images in the model's range."""
         return data.scale(images, *self.model.RANGE)
 
+    def load(self, split: str) -> data.Dataset:
+        """A split of what the run learns from: see `data.load`."""
+        return load_split(vars(self.options), split)
+
     def generator(self, stream: int) -> np.random.Generator:
         """Random numbers beside those of training, the same whenever they are asked for."""
         return np.random.default_rng([self.options.seed, stream])
@@ -112,7 +120,7 @@ def prepare(
     made.
     """
     options, config = parse(p, argv, model=model, free=free)
-    dataset = data.load(options.data, "train")
+    dataset = load_split(vars(options), "train")
     rng = np.random.default_rng(options.seed)
     height, width, channels = dataset.images.shape[1:]
     setup = Setup((height, width, channels), len(dataset.classes), options.device)
@@ -152,6 +160,13 @@ def _start(options: Options, dataset: data.Dataset) -> Run:
     run.config.update(own)
     write_json(run.folder / "config.json", run.config)
     return run
+
+
+def load_split(options: Mapping[str, Any], split: str, source: str | None = None) -> data.Dataset:
+    """A split of the images that these options ask for. source: where they lie now, if they have
+    moved. Raises DataError."""
+    dataset = data.load(source or str(options.get("data")), split)
+    return dataset.only(options.get("only")).resized(options.get("size"))
 
 
 def described(dataset: data.Dataset) -> dict[str, Any]:
