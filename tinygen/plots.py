@@ -47,6 +47,27 @@ def _tiles(images: np.ndarray[Any, Any], columns: int | None, gap: int) -> np.nd
     return sheet
 
 
+def animate(
+    images: Any,
+    path: str | Path,
+    *,
+    columns: int | None = None,
+    zoom: int = 2,
+    gap: int = 2,
+    milliseconds: int = 80,
+) -> None:
+    """Writes images (frames, N, H, W, C) uint8 as a GIF that begins anew at its end: whole or not
+    at all. Each frame, shown for so long, is the grid of its N images."""
+    from PIL import Image
+
+    sheets = [
+        Image.fromarray(_tiles(frame, columns, gap).repeat(zoom, axis=0).repeat(zoom, axis=1))
+        for frame in np.asarray(images)
+    ]
+    how: dict[str, Any] = {"format": "GIF", "append_images": sheets[1:], "save_all": True}
+    write_aside(path, lambda p: sheets[0].save(p, duration=milliseconds, loop=0, **how))
+
+
 def class_colour(i: int, classes: Sequence[str]) -> Any:
     """The colour of the i-th of the classes: of ten, or of twenty, which begin anew."""
     from matplotlib import colormaps

@@ -24,6 +24,7 @@ SMALL = {  # flags, so that the kernels may run on the host and rounding does no
     "wgan_gp": ["--n-critic", "2"],
     "made": ["--hidden", "20"],
     "pixelcnn": ["--width", "4", "--blocks", "1"],
+    "progan": ["--widths", "4", "3", "--fade", "4", "--rest", "3"],
 }
 EXAMPLES = {  # but for those that only train models of the others
     name: [path.name, *SMALL.get(name, [])]
@@ -31,6 +32,7 @@ EXAMPLES = {  # but for those that only train models of the others
     for name in [path.stem.removesuffix("_mnist")]
     if name not in ("likelihoods",) and not name.startswith("compare")
 }
+EXAMPLES["progan"] = ["progan.py", *SMALL["progan"]]  # of any images
 WHERE = ("step", "epoch", "seconds")
 
 

@@ -18,6 +18,7 @@ LAYERS = {
     "dropout": (lambda: nn.Dropout(0.4, rng=rng()), (5, 7)),
     "group norm": (lambda: nn.GroupNorm(2, 6), (2, 3, 2, 6)),
     "pixel norm": (lambda: nn.Sequential(nn.pixel_norm), (2, 3, 4)),
+    "equalised rate": (lambda: nn.EqualisedRate(nn.Linear(5, 4, rng=rng())), (3, 5)),
     "spectral norm": (lambda: nn.SpectralNorm(nn.Linear(5, 4, rng=rng()), rng=rng()), (3, 5)),
     "spectral norm, conv": (
         lambda: nn.SpectralNorm(nn.Conv2d(4, 8, 3, rng=rng()), rng=rng()),

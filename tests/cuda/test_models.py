@@ -36,6 +36,7 @@ VARIANTS = {  # options beside the defaults, which every model is tried with
     "aae": [{"labels": True}, {"prior": "mixture"}],
     "wgan": [{"arch": "conv"}],
     "wgan_gp": [{"arch": "conv"}],
+    "progan": [{"growing": "no"}],
     "made": [{"orderings": 3}],
     "pixelcnn": [{"arch": "residual"}],
 }
@@ -43,6 +44,7 @@ SMALL = {
     "iwae": {"latent": 2, "k": (1, 3)},
     "wgan": {"n_critic": 2},
     "wgan_gp": {"n_critic": 2},
+    "progan": {"widths": (4, 3), "fade": 8, "rest": 4},
     "made": {"hidden": (20, 10)},
     "pixelcnn": {"width": 4, "blocks": 2},
 }

@@ -1,4 +1,7 @@
-"""Group, pixel and spectral norm against torch's and their formulas; derivatives of their own."""
+"""Group, pixel and spectral norm and the equalised rate against torch's and their formulas;
+derivatives of their own."""
+
+import copy
 
 import numpy as np
 import pytest
@@ -91,6 +94,33 @@ def test_pixel_norm_is_bounded_at_zero_and_differentiable():
     np.testing.assert_allclose(y, wanted, rtol=1e-12)
     assert not nn.pixel_norm(tg.tensor(np.zeros((2, 3)))).numpy().any()
     tg.gradcheck(nn.pixel_norm, [rng().standard_normal((2, 2, 3))], order=3)
+
+
+@pytest.mark.parametrize("gain", [2.0, 1.0])
+def test_the_equalised_rate_scales_by_the_fan_in(gain):
+    x = rng().standard_normal((2, 5, 6, 3))
+    conv = nn.Conv2d(3, 4, (3, 2), rng=rng(), init=nn.init.normal(1.0)).astype(float)
+    flat = nn.Linear(3, 4, rng=rng(), init=nn.init.normal(1.0)).astype(float)
+    for layer, fan_in in ((conv, 3 * 2 * 3), (flat, 3)):
+        layer.bias.data += 0.5
+        got = nn.EqualisedRate(layer, gain=gain)(tg.tensor(x, dtype=float)).numpy()
+        scaled = copy.deepcopy(layer)
+        scaled.weight.data *= np.sqrt(gain / fan_in)
+        wanted = scaled(tg.tensor(x, dtype=float)).numpy()
+        np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_under_the_equalised_rate_adam_moves_all_layers_by_one_relative_step():
+    """Of N(0, 1) weights a step of lr is lr of their spread, whatever the fan-in."""
+    layers = [nn.Linear(i, 5, rng=rng(), init=nn.init.normal(1.0)) for i in (4, 400)]
+    for layer in layers:
+        before = layer.weight.numpy().copy()
+        y = nn.EqualisedRate(layer)(tg.tensor(rng(1).standard_normal((3, len(before)))))
+        tg.optim.Adam([layer.weight], lr=0.01).step(tg.grad((y**2).sum(), [layer.weight]))
+        moved_by = np.abs(layer.weight.numpy() - before)
+        np.testing.assert_allclose(moved_by, 0.01, rtol=1e-2)
+    with pytest.raises(TypeError, match="EqualisedRate: wanted a Linear or Conv2d, got a Reshape"):
+        nn.EqualisedRate(nn.Reshape(-1))
 
 
 SPECTRAL = {

@@ -138,3 +138,25 @@ def test_images_that_no_classifier_takes_are_refused_at_once(tmp_path, monkeypat
     with pytest.raises(train.UsageError, match="wanted images that have two classes or more"):
         main("--data", tmp_path / "plain.npz", "--out", tmp_path / "all", "--models", "GAN")
     assert not (tmp_path / "all" / "GAN-0" / "checkpoint.safetensors").exists()
+
+
+def test_the_comparison_of_growth_measures_both_at_each_mark(tmp_path, monkeypatch, capsys):
+    drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
+    np.savez(digits, images=drawn.images[:200, 4:25:3, 2:26:3])
+    out = tmp_path / "all"
+    main = comparison(monkeypatch, "growing", "full size", script="compare_growing")
+    flags = ("--data", digits, "--batch", 4, "--out", out, "--epochs", 3)
+    main(*flags, "--budget", 0.4, "--fade", 2, "--rest", 1)
+    found = json.loads((out / "growing.json").read_text())
+    assert found["budget"] == 0.4 and list(found["real"]) == ["7"]
+    for name, side in (("growing", 8), ("full size", 8)):
+        rows = found["runs"][name]
+        assert len(rows) == 4 and rows[-1]["side"] == side and rows[-1]["distance"]["7"] > 0
+        steps = [row["steps"] for row in rows]
+        assert steps == sorted(steps) and steps[0] > 0
+    table = (out / "growing.md").read_text()
+    assert table.splitlines()[0] == "|  | steps | level of 7 | mean |" and "| full size | " in table
+    assert imread(out / "growing.png").size and imread(out / "samples.png").size
+    main("--out", out, "--resume")
+    assert json.loads((out / "growing.json").read_text()) == found
+    assert str(out / "growing.png") in capsys.readouterr().out

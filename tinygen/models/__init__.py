@@ -5,6 +5,7 @@ dcgan    Radford et al. 2015: the convolutional networks that make it train
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 autoencoder  Hinton & Salakhutdinov 2006, Vincent et al. 2008: codes without a prior, four kinds
+progan   Karras et al. 2017: the same of networks that grow with the images
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
 iwae     Burda et al. 2015: the k-sample bound
 aae      Makhzani et al. 2015: an autoencoder whose codes a discriminator makes to follow a prior
@@ -41,6 +42,7 @@ from . import (
     iwae,
     made,
     pixelcnn,
+    progan,
     vae,
     wgan,
     wgan_gp,
@@ -51,7 +53,7 @@ from .model import Model, Setup
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(gan, wgan, wgan_gp),
+        *(gan, wgan, wgan_gp, progan),
         *(autoencoder, vae, iwae, aae, cvae),
         *(cgan, cdcgan, acgan, infogan),
         *(made, pixelcnn),

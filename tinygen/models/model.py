@@ -117,7 +117,7 @@ class Model:
         """The networks by name."""
         return {name: part for name, part in self.parts().items() if isinstance(part, Module)}
 
-    def weights(self) -> dict[str, Module | EMA]:
+    def weights(self) -> dict[str, Part]:
         """What drawing needs of a checkpoint: all but the optimisers."""
         return {name: p for name, p in self.parts().items() if not isinstance(p, Optimizer)}
 

@@ -4,7 +4,7 @@ from . import init
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
 from .module import Module, Sequential, in_chunks
 from .networks import dense
-from .norms import GroupNorm, SpectralNorm, pixel_norm
+from .norms import EqualisedRate, GroupNorm, SpectralNorm, pixel_norm
 from .simple import Dropout, Embedding, Reshape
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "Embedding",
+    "EqualisedRate",
     "GroupNorm",
     "LayerNorm",
     "Linear",

@@ -112,6 +112,30 @@ class SpectralNorm(Module):
             self.u.data, self.v.data = _unit(matmul(v, W_t)).data, v.data
 
 
+class EqualisedRate(Module):
+    """A Linear or Conv2d that computes with ŵ = w · √(gain / fan_in). Karras et al. 2017,
+    section 4.1: He's factor at run time, and not once at the start.
+
+    Drawn with init=normal(1.0), all weights w have one spread, so that Adam's steps, whose size
+    does not depend on the gradients', are of one relative size in all layers.
+
+    gain: 2 where a ReLU follows, 1 where nothing does. The bias is as it is.
+    """
+
+    def __init__(self, layer: Linear | Conv2d, *, gain: float = 2.0):
+        if not isinstance(layer, Linear | Conv2d):
+            raise TypeError(
+                f"EqualisedRate: wanted a Linear or Conv2d, got a {type(layer).__name__}"
+            )
+        outputs = layer.weight.shape[-1]
+        self.layer, self.scale = layer, math.sqrt(gain * outputs / layer.weight.size)
+
+    def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
+        layer = copy(self.layer)
+        layer.weight = self.layer.weight * self.scale
+        return layer(x, train=train)
+
+
 def _unit(x: Tensor) -> Tensor:
     """x / ‖x‖."""
     return x / norm(x)

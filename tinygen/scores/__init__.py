@@ -13,6 +13,7 @@ likelihood   log p(x) of a model with an encoder and a decoder, by importance sa
 probe        how much of the classes a discriminator's features hold
 subspace     PCA, and the angles between two subspaces
 wasserstein  the sliced Wasserstein-1 distance of two clouds of points
+patches      the same of the patches of images, at each level of their Laplacian pyramids
 """
 
 from .classes import ClassHistogram, run_classifier
@@ -23,6 +24,7 @@ from .inception import Modes, class_balance, diversity_score, inception_score, m
 from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
 from .neighbours import nearest, precision_recall
+from .patches import sliced_wasserstein_by_level
 from .probe import conv_features, linear_accuracy, seen_by
 from .reference import features
 from .subspace import PCA, pca, principal_angles
@@ -62,5 +64,6 @@ __all__ = [
     "run_classifier",
     "seen_by",
     "sliced_wasserstein",
+    "sliced_wasserstein_by_level",
     "train_classifier",
 ]
