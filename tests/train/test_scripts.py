@@ -242,6 +242,20 @@ def test_likelihoods_stand_in_one_table(tmp_path):
     assert f"| MADE | {rows['MADE']['nll']:.2f} ± " in text
 
 
+def test_lapgan_shows_how_its_images_grow(digits, tmp_path):
+    folder = tmp_path / "run"
+    flags = ("--data", digits, "--batch", 32, "--width", 4, "--out", folder)
+    done = script(density("lapgan"), *flags, "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.strip().splitlines()
+    assert first.startswith("20 steps of about ")
+    assert last == str(folder / "samples" / "epoch_0001.png")
+    assert imread(folder / "levels.png").shape[:2] == (2 * (3 * 30 + 2), 2 * (12 * 30 + 2))
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+    one_line(here(density("lapgan"), *flags, "--levels", 4), "divisible by 8 for 4 levels")
+
+
 def test_dcgan_learns_colour_and_its_features_are_judged(tmp_path):
     images, labels = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3)), np.arange(300) % 2
     np.savez(tmp_path / "x.npz", images=images.astype(np.uint8), labels=labels, classes=["a", "b"])

@@ -5,6 +5,7 @@ dcgan    Radford et al. 2015: the convolutional networks that make it train
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 progan   Karras et al. 2017: the same of networks that grow with the images
+lapgan   Denton et al. 2015: a GAN for each level of a Laplacian pyramid
 autoencoder
          Hinton & Salakhutdinov 2006, Vincent et al. 2008: codes without a prior, four kinds
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
@@ -44,6 +45,7 @@ from . import (
     gan,
     infogan,
     iwae,
+    lapgan,
     made,
     pixelcnn,
     progan,
@@ -57,7 +59,7 @@ from .model import Model, Setup
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(gan, wgan, wgan_gp, progan),
+        *(gan, wgan, wgan_gp, progan, lapgan),
         *(autoencoder, vae, iwae, aae, cvae),
         *(cgan, cdcgan, acgan, infogan),
         *(made, pixelcnn),
