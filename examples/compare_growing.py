@@ -15,7 +15,7 @@ of samples to test images are taken four times on the way; the clock stands stil
 
 import numpy as np
 
-from tinygen import data, plots, scores, train
+from tinygen import plots, scores, train
 from tinygen.models import progan
 from tinygen.models.config import COUNT, POSITIVE
 from tinygen.scores.evaluator import some
@@ -63,7 +63,7 @@ def train_and_measure(training, budget):
 
 def compared(training, split):
     """The images of a split that are compared: as many of each."""
-    splits = {s: data.load(training.options.data, s) for s in ("validation", "test")}
+    splits = {s: training.load(s) for s in ("validation", "test")}
     n = min(SAMPLES, *map(len, splits.values()))
     return splits[split].images[some(splits[split], n)]
 

@@ -19,7 +19,7 @@ from collections import Counter
 
 import numpy as np
 
-from tinygen import data, plots, scores, train
+from tinygen import plots, scores, train
 from tinygen.models import progan
 from tinygen.scores.evaluator import some
 from tinygen.train.checkpoint import read_position
@@ -115,7 +115,7 @@ def draw_walk(training):
 
 def report_swd(training):
     """Writes swd.json; returns it as lines."""
-    validation, test = (data.load(training.options.data, s) for s in ("validation", "test"))
+    validation, test = (training.load(split) for split in ("validation", "test"))
     n = min(SAMPLES, len(validation), len(test))
     of_test, held_out = (d.images[some(d, n)] for d in (test, validation))
     samples = training.pixels(training.model.sample(n, training.generator(2)))

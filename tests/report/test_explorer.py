@@ -90,7 +90,8 @@ def conv(**lay):
     "layer, named",
     [
         (nn.LayerNorm(2), "LayerNorm"),
-        (nn.Conv2d(2, 2, 3, rng=DRAW), "Conv2d"),
+        (nn.Conv2d(2, 2, 3, stride=2, rng=DRAW), "Conv2d"),
+        (nn.Conv2d(2, 2, 3, padding=3, rng=DRAW), "Conv2d"),
         (conv(groups=2), "ConvTranspose2d.*groups=2"),
         (conv(dilation=(1, 2)), "ConvTranspose2d.*dilation="),
         (tg.softplus, "softplus"),
@@ -153,3 +154,10 @@ def test_names_cannot_break_the_page():
     html = explorer.section(build("cvae"), names, points=[[0, 0]], labels=[0])
     assert "<b>" not in html and "<option>&amp;amp</option>" in html
     assert html.count("</script>") == 2
+
+
+def test_a_level_that_is_fading_in_is_refused():
+    model = build("progan", fade=4, rest=1)
+    model.opts_G[0].t = 2
+    with pytest.raises(UsageError, match="the page cannot compute a level that is fading in"):
+        take_apart(model.image_network())

@@ -28,7 +28,8 @@ squares whose side is a power of two: others are framed in black, and samples cu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,8 +37,9 @@ from ..autodiff import grad
 from ..core import Tensor, tensor
 from ..device import Array
 from ..errors import UsageError
-from ..nn import Module, in_chunks
+from ..nn import Module, Sequential, in_chunks
 from ..nn.init import Rng
+from ..nn.module import Train
 from ..ops import avg_pool2, clip, mean, pad, upsample2
 from ..optim import EMA, Adam
 from . import config
@@ -104,6 +106,16 @@ class Frame:
         """The inverse."""
         top, left = self.corner
         return x[:, top : top + self.height, left : left + self.width]
+
+
+class Cut(Module):
+    """Images out of their frame."""
+
+    def __init__(self, frame: Frame):
+        self.frame = frame
+
+    def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
+        return self.frame.cut(x)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +189,7 @@ class ProGAN(Model):
         descend(terms.loss, self.opts_D[: now.level + 1])
         loss_G = generator_loss(D, G, self.tensor(z_G))
         descend(loss_G, self.opts_G[: now.level + 1])
-        t = self.t
-        self.average.decay = min(c.decay, (1 + t) / (10 + t))  # soon forgets the beginning
-        self.average.update()
+        self.average.update(self.t)
         losses = {"loss_D": terms.loss, "W": terms.W, "penalty": terms.penalty, "loss_G": loss_G}
         return {**losses, "side": tensor(float(x.shape[1]))}
 
@@ -192,21 +202,10 @@ class ProGAN(Model):
         return self.generate(noise(n, rng))
 
     def image_network(self) -> ImageNetwork:
-        average: Any = self.average.average
-        return ImageNetwork(Drawing(average.at(self.stage), self.frame), LATENT)
-
-
-class Drawing(Module):
-    """z -> G(z) enlarged to the frame's side, cut out of the frame, in [-1, 1]."""
-
-    def __init__(self, G: Generator, frame: Frame):
-        self.G, self.frame = G, frame
-
-    def __call__(self, x: Tensor, *, train: Any = None) -> Tensor:
-        x = self.G(x, train=train)
-        while x.shape[1] < self.frame.side:
-            x = upsample2(x)
-        return clip(self.frame.cut(x), low=-1.0, high=1.0)
+        now, average = self.stage, cast(Generator, self.average.average)
+        enlarge = [upsample2] * (self.frame.levels - 1 - now.level)
+        last = Cut(self.frame), partial(clip, low=-1.0, high=1.0)
+        return ImageNetwork(Sequential(average.at(now), *enlarge, *last), LATENT)
 
 
 def descend(loss: Tensor, opts: list[Adam]) -> None:

@@ -62,6 +62,25 @@
       return each((v, k) => v * scale[k % features] + shift[k % features]);
     },
 
+    pixel_norm({ features, eps }) { // samples lie flat: features of one pixel beside each other
+      return (x) => {
+        for (let from = 0; from < x.length; from += features) {
+          let sum = 0;
+          for (let k = from; k < from + features; k++) sum += x[k] * x[k];
+          const scale = 1 / Math.sqrt(sum / features + eps);
+          for (let k = from; k < from + features; k++) x[k] *= scale;
+        }
+        return x;
+      };
+    },
+
+    upsample2: ({ input: [h, w, c] }) =>
+      picked([2 * h, 2 * w, c], (i, j) => (i >> 1) * w + (j >> 1)),
+
+    cut: ({ input: [, w], output, corner: [top, left] }) =>
+      picked(output, (i, j) => (i + top) * w + j + left),
+
+    clip: ({ low, high }) => each((v) => Math.min(Math.max(v, low), high)),
     leaky_relu: ({ slope }) => each((v) => (v > 0 ? v : slope * v)),
     tanh: () => each(Math.tanh),
     sigmoid: () => each((v) => 1 / (1 + Math.exp(-v))),
@@ -71,6 +90,16 @@
     return (x) => {
       for (let k = 0; k < x.length; k++) x[k] = f(x[k], k);
       return x;
+    };
+  }
+
+  function picked([H, W, C], from) { // pixel (i, j) of the output is the input's from(i, j)-th
+    const y = new Float32Array(H * W * C);
+    return (x) => {
+      for (let i = 0, k = 0; i < H; i++)
+        for (let j = 0; j < W; j++)
+          for (let c = 0, q = from(i, j) * C; c < C; c++) y[k++] = x[q++];
+      return y;
     };
   }
 

@@ -3,9 +3,9 @@
 The layers that the page can compute, in the order of their weights:
 
     linear          weight (i, o), bias (o,)
-    conv_transpose  weight (kh, kw, o, i), bias (o,)
+    conv_transpose  weight (kh, kw, o, i), bias (o,); also what a convolution of stride 1 becomes
     batch_norm      running mean, running variance, γ, β, each (features,)
-    leaky_relu (ReLU: of slope 0), tanh, sigmoid
+    pixel_norm, upsample2, cut, clip, leaky_relu (ReLU: of slope 0), tanh, sigmoid
 
 Samples lie flat in the page: of a reshape nothing is left but the shapes of the layers behind it.
 """
@@ -13,6 +13,7 @@ Samples lie flat in the page: of a reshape nothing is left but the shapes of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,8 +23,19 @@ from ..core import Tensor
 from ..errors import UsageError
 from ..models.cdcgan import Told
 from ..models.model import ImageNetwork
-from ..nn import BatchNorm, ConvTranspose2d, Linear, Reshape, Sequential
-from ..ops import leaky_relu, relu, sigmoid, tanh
+from ..models.progan import Cut
+from ..models.progan_networks import Generator
+from ..nn import (
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    EqualisedRate,
+    Linear,
+    Reshape,
+    Sequential,
+    pixel_norm,
+)
+from ..ops import clip, leaky_relu, relu, sigmoid, tanh, upsample2
 from ..ops.conv import conv_transpose_shape
 from ..windows import pair
 
@@ -77,6 +89,11 @@ def _steps(layer: Layer, shape: Shape) -> Iterator[Step]:
         first = _beside(layer.embed, shape[0] - layer.classes)
         yield first
         yield from _steps(layer.G, first.shape)
+    elif type(layer) is Generator:
+        level, alpha = layer.stage
+        if alpha != 1:
+            raise UsageError("explorer: the page cannot compute a level that is fading in")
+        yield from _steps(Sequential(*layer.blocks[: level + 1], layer.rgb[level]), shape)
     else:
         yield _step(layer, shape)
 
@@ -84,10 +101,34 @@ def _steps(layer: Layer, shape: Shape) -> Iterator[Step]:
 def _step(layer: Layer, shape: Shape) -> Step:
     if type(layer) is Reshape:
         return Step(None, [], np.empty(shape).reshape(layer.shape).shape)
+    if type(layer) is EqualisedRate:
+        scaled = copy(layer.layer)
+        scaled.weight = layer.layer.weight * layer.scale
+        return _step(scaled, shape)
     if type(layer) is Linear:
-        return _linear(layer.weight.numpy(), _bias(layer))
+        weight = layer.weight.numpy()
+        if len(shape) == 3:  # of images: a convolution 1×1
+            return _images(weight.T[None, None], _bias(layer), shape)
+        return _linear(weight, _bias(layer))
     if type(layer) is ConvTranspose2d and (layer.groups, pair(layer.dilation)) == (1, (1, 1)):
-        return _conv_transpose(layer, shape)
+        lay = pair(layer.stride), pair(layer.padding), pair(layer.output_padding)
+        return _images(layer.weight.numpy(), _bias(layer), shape, *lay)
+    if type(layer) is Conv2d and (layer.groups, pair(layer.dilation)) == (1, (1, 1)):
+        w, (p, q) = layer.weight.numpy(), pair(layer.padding)
+        room = w.shape[0] - 1 - p, w.shape[1] - 1 - q
+        if pair(layer.stride) == (1, 1) and min(room) >= 0:  # each pixel adds the kernel, turned
+            return _images(w[::-1, ::-1].swapaxes(2, 3), _bias(layer), shape, (1, 1), room)
+    if type(layer) is Cut:
+        size = (layer.frame.height, layer.frame.width, shape[2])
+        spec = {"kind": "cut", "input": shape, "output": size, "corner": layer.frame.corner}
+        return Step(spec, [], size)
+    if layer is upsample2:
+        h, w, c = shape
+        return Step({"kind": "upsample2", "input": shape}, [], (2 * h, 2 * w, c))
+    if layer is pixel_norm:
+        return Step({"kind": "pixel_norm", "features": shape[-1], "eps": 1e-8}, [], shape)
+    if isinstance(layer, partial) and layer.func is clip and {*layer.keywords} == {"low", "high"}:
+        return Step({"kind": "clip", **layer.keywords}, [], shape)
     if type(layer) is BatchNorm:
         arrays = [layer.running_mean, layer.running_var, layer.gamma, layer.beta]
         spec = {"kind": "batch_norm", "features": shape[-1], "eps": layer.eps}
@@ -117,21 +158,28 @@ def _beside(embed: Linear, latent: int) -> Step:
     return _linear(weight, bias)
 
 
-def _conv_transpose(layer: ConvTranspose2d, shape: Shape) -> Step:
-    lay = pair(layer.stride), pair(layer.padding), pair(layer.output_padding)
-    _, *out = conv_transpose_shape((1, *shape), layer.weight.shape, *lay)
+def _images(
+    weight: Array,
+    bias: Array,
+    shape: Shape,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    output_padding: tuple[int, int] = (0, 0),
+) -> Step:
+    """A transposed convolution of weight (kh, kw, o, i)."""
+    _, *out = conv_transpose_shape((1, *shape), weight.shape, stride, padding, output_padding)
     spec = {
         "kind": "conv_transpose",
         "input": shape,
         "output": out,
-        "kernel": layer.weight.shape[:2],
-        "stride": lay[0],
-        "padding": lay[1],
+        "kernel": weight.shape[:2],
+        "stride": stride,
+        "padding": padding,
     }
-    return Step(spec, [layer.weight.numpy(), _bias(layer)], tuple(out))
+    return Step(spec, [weight, bias], tuple(out))
 
 
-def _bias(layer: Linear | ConvTranspose2d) -> Array:
+def _bias(layer: Linear | Conv2d | ConvTranspose2d) -> Array:
     """Zeros, if it has none."""
-    outputs = layer.weight.shape[1 if isinstance(layer, Linear) else 2]
+    outputs = layer.weight.shape[2 if isinstance(layer, ConvTranspose2d) else -1]
     return np.zeros(outputs) if layer.bias is None else layer.bias.numpy()

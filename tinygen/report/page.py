@@ -40,6 +40,7 @@ PICTURES = {  # that examples leave in their run folders: what is on them
     "components.png": "The decoder along each component of the mixture",
     "completions.png": "Test digits, their upper halves, and lower halves that the model draws",
     "receptive.png": "What a pixel's logit depends on, in both networks",
+    "walk.png": "Along great circles through z, a row a walk",
     "sweep_1.png": "A row a category; along it the code's first number changes",
     "sweep_2.png": "A row a category; along it the code's second number changes",
     "classes.png": "The share of each class among the samples, epoch after epoch",
