@@ -34,8 +34,9 @@ from ..device import Array
 from ..nn import Module, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
+from ..optim import EMA
 from . import config
-from .config import COUNT, FRACTION, POSITIVE, one_of, option
+from .config import COUNT, FRACTION, POSITIVE, one_of, option, option_of
 from .dcgan import dcgan, deep
 from .model import Inputs, Setup
 from .players import LATENT, Players, adams, fake, noise
@@ -99,18 +100,32 @@ class Config(config.Config):
     lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     generator_steps: int = option(1, COUNT, "steps of G for each of D")
+    ema: float = option_of(
+        "arch",
+        {"dcgan": 0.99, "deep": 0.99},
+        FRACTION,
+        "decay of the average of G's weights, which draws; 0: G itself does",
+    )
 
 
 @dataclass
 class GAN(Players):
     """`update` is one round of algorithm 1.
 
+    average: of G's weights over the last steps, which draws if it is kept: G itself goes on
+    circling around a good place (Yazıcı et al. 2018, arXiv:1806.04498).
+
     Many generator_steps let G run away to what this one D likes best (section 3's "Helvetica
     scenario"): it collapses.
     """
 
     config: Config = Config()
+    average: EMA | None = None
     PANELS = (("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")))
+
+    @property
+    def drawing(self) -> Module:
+        return self.average.average if self.average else self.G
 
     def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
         """The images, and noise: z_D (N, 100) for D's step, z_G (steps, N, 100) for G's."""
@@ -125,6 +140,8 @@ class GAN(Players):
         for z in z_G:
             loss_G = generator_loss(self.D, self.G, self.tensor(z), loss=self.config.loss)
             self.opt_G.step(grad(loss_G, self.opt_G.params))
+            if self.average:
+                self.average.update(self.opt_G.t)
         return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
 
@@ -132,4 +149,5 @@ def build(config: Config, setup: Setup, rng: Rng) -> GAN:
     """A GAN ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
     opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
-    return GAN(G, D, opt_G, opt_D, config)
+    average = EMA(G, config.ema) if config.ema else None
+    return GAN(G, D, opt_G, opt_D, config, average)
