@@ -38,6 +38,7 @@ PICTURES = {  # that examples leave in their run folders: what is on them
     "prior_posterior.png": "Samples of the prior beside the encoder's codes",
     "roll.png": "The decoder along the swiss roll, from its centre outwards",
     "components.png": "The decoder along each component of the mixture",
+    "features.png": "What a unit of the code adds to an image, the most used units first",
     "sweep_1.png": "A row a category; along it the code's first number changes",
     "sweep_2.png": "A row a category; along it the code's second number changes",
     "classes.png": "The share of each class among the samples, epoch after epoch",
@@ -138,7 +139,7 @@ def _classes(evaluation: Evaluation) -> str:
 
 
 def _over_time(evaluation: Evaluation) -> str:
-    """Grids of the same noise, epoch after epoch. The script makes a slider of them."""
+    """Grids of the same noise or of the same images. The script makes a slider of them."""
     paths = sorted(evaluation.run.samples.glob("epoch_*.png"))
     if not paths:
         return ""
@@ -146,13 +147,12 @@ def _over_time(evaluation: Evaluation) -> str:
     figures = []
     for path in (paths[i] for i in chosen):
         epoch = int(path.stem.removeprefix("epoch_"))
-        alt = f"The grid of samples after epoch {epoch}"
+        alt = f"The grid after epoch {epoch}"
         figures.append(
             f"<figure>{_image(path, alt)}<figcaption>after epoch {epoch}</figcaption></figure>"
         )
-    return _section(
-        "over-time", "Samples over time", f"<div class='strip'>{''.join(figures)}</div>"
-    )
+    strip = f"<div class='strip'>{''.join(figures)}</div>"
+    return _section("over-time", "Epoch after epoch", strip)
 
 
 def _curves(evaluation: Evaluation) -> str:
