@@ -1,12 +1,14 @@
 """Can one draw from an autoencoder as from a VAE? python examples/compare_decoders_mnist.py
 
-Trains an undercomplete autoencoder and a VAE on the same images, of the same layers and with codes
-of as many numbers, and draws from both decoders:
+Trains an undercomplete autoencoder and a VAE, of the same layers and with codes of as many numbers.
+At s² = ½ the VAE's loss is the autoencoder's, the squared error, with the KL of the codes' noise to
+N(0, I) beside it (tinygen/models/vae.py). Then it draws from both decoders:
 
-    autoencoder, Gaussian         h from the Gaussian that has the mean and covariance of its codes
-    autoencoder, kernel density   h from the codes of the training images, with Gaussian noise as
-                                  wide as Scott's rule says: no shape of the codes is assumed
-    VAE, prior                    z from N(0, I), to which its encoder was held in training
+    autoencoder, N(0, I)          codes as a VAE would have them
+    autoencoder, Gaussian         from the Gaussian of its codes' mean and covariance
+    autoencoder, kernel density   a training image's code, and Gaussian noise as wide as Scott's
+                                  rule says: it needs all codes, and assumes no shape of them
+    VAE, N(0, I)                  its prior
 
 Each run has a folder of its own below --out; what was stopped goes on with --resume. Leaves:
 
@@ -14,6 +16,7 @@ Each run has a folder of its own below --out; what was stopped goes on with --re
     decoders.png    64 samples of each, side by side
 """
 
+import numpy as np
 from scipy.stats import gaussian_kde
 
 from tinygen import plots, scores, train
@@ -31,20 +34,22 @@ COLUMNS = {  # printed: the score, its heading, digits behind the point
 
 def main() -> None:
     p = train.parser(__doc__, out="runs/compare_decoders_mnist", epochs=10, batch=64)
-    p.add_argument("--latent", type=train.argument(COUNT), default=8, help="numbers of the codes")
+    p.add_argument("--latent", type=train.argument(COUNT), default=16, help="numbers of the codes")
     series = train.Series.of(p)
     latent = series.options.latent
     plain = series.train("autoencoder", autoencoder, latent=latent)
-    variational = series.train("vae", vae, latent=latent)
+    variational = series.train("vae", vae, latent=latent, s=0.5**0.5)
     evaluator = scores.Evaluator.of(series.run)
     if evaluator.net is None:
         raise train.UsageError(f"wanted images that {scores.CLASSIFIABLE}, got {evaluator.train}")
 
     n = evaluator.samples
+    z = np.random.default_rng(series.options.seed).standard_normal((n, latent))
     drawn = {
+        "autoencoder, N(0, I)": plain.model.decode(z),
         "autoencoder, Gaussian": plain.model.sample(n, plain.generator(2)),
         "autoencoder, kernel density": from_density(plain, n),
-        "VAE, prior": variational.model.sample(n, variational.generator(2)),
+        "VAE, N(0, I)": variational.model.decode(z),
     }
     pictures = {name: plain.pixels(images) for name, images in drawn.items()}  # of the same range
     found = {"real images": evaluator.real_scores(n)}

@@ -142,7 +142,7 @@ def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsy
     found = json.loads((tmp_path / "all" / "decoders.json").read_text())
     assert [line.split(" Fréchet")[0].strip(" ,") for line in lines] == list(found["scores"])
     real, *others = found["scores"].values()
-    assert len(others) == 3 and all(row["frechet_distance"] > 0 for row in others)
+    assert len(others) == 4 and all(row["frechet_distance"] > 0 for row in others)
     assert real["frechet_distance"] < min(row["frechet_distance"] for row in others)
     assert "200 samples" in found["titles"]["recall"]
     for name in ("autoencoder", "vae"):
