@@ -112,3 +112,22 @@ def test_embeddings_give_each_panel_its_points_and_the_first_ones_the_same_axes(
     assert a.get_xlim() == b.get_xlim() != c.get_xlim()
     grey, first, second = (scatter.get_offsets() for scatter in b.collections)
     np.testing.assert_array_equal([*grey, *first, *second], 10 * points[[2, 0, 1]])
+
+
+def test_arrows_begin_and_end_where_they_are_told():
+    begin, way, behind = np.arange(6.0).reshape(3, 2), np.ones((3, 2)), np.zeros((4, 2))
+    one, two = plots.arrows({"a": (begin, way), "b": (begin, -way)}, behind=behind).axes
+    assert (one.get_title(), two.get_title()) == ("a", "b")
+    curve, arrows = one.collections
+    np.testing.assert_array_equal(curve.get_offsets(), behind)
+    np.testing.assert_array_equal(arrows.get_offsets(), begin)
+    np.testing.assert_array_equal([arrows.U, arrows.V], way.T)
+    with pytest.raises(ValueError, match=r"arrows: a: wanted \(N, 2\).*got \(3, 2\) and \(2, 2\)"):
+        plots.arrows({"a": (begin, way[:2])}, behind=behind)
+
+
+def test_a_line_upon_a_wide_one_hides_it_not():
+    runs = {"a": ([1, 2], [[[3], [4]]]), "b": ([1, 2], [[[3], [4]]])}
+    (axes,) = plots.progress(runs, ["error"], axis="d", wide=["a"]).axes
+    a, b = axes.lines
+    assert a.get_linewidth() > 3 * b.get_linewidth()

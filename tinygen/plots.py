@@ -144,6 +144,23 @@ def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Fi
     return figure
 
 
+def arrows(panels: Mapping[str, tuple[Any, Any]], *, behind: Any) -> Figure:
+    """Arrows in the plane, panels side by side on the same axes: title -> (where each begins, where
+    it goes from there), (N, 2) each. behind: points (M, 2) drawn under all of them."""
+    figure = Figure(figsize=(5 * len(panels), 5), layout="constrained")
+    planes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    for plane, (title, (begin, way)) in zip(planes, panels.items(), strict=True):
+        if np.ndim(begin) != 2 or np.shape(begin) != np.shape(way) or np.shape(way)[1] != 2:
+            shapes = f"{np.shape(begin)} and {np.shape(way)}"
+            raise ValueError(f"arrows: {title}: wanted (N, 2) and (N, 2), got {shapes}")
+        plane.scatter(*np.asarray(behind).T, s=3, color=LINES[1], linewidths=0)
+        how: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.003}
+        plane.quiver(*np.asarray(begin).T, *np.asarray(way).T, color=LINES[0], **how)
+        plane.set_title(title)
+        plane.set_aspect("equal", adjustable="box")
+    return figure
+
+
 def embeddings(
     panels: Mapping[str, tuple[Any, Any]], classes: Sequence[str], *, columns: int, shared: int = 1
 ) -> Figure:
@@ -219,11 +236,13 @@ def progress(
     *,
     axis: str,
     logarithmic: Sequence[str] = (),
+    wide: Sequence[str] = (),
 ) -> Figure:
     """How several runs get on: a panel for each name, in it a line for each run.
 
     runs: title -> (positions (n,) along `axis`, values (repeats, n, panels)). A line is the mean
     over the repeats, and its band a standard deviation to both sides, if there are several.
+    wide: runs that are drawn wide and pale, so that a line upon them hides none.
     """
     figure = Figure(figsize=(5.5 * len(panels) + 1.5, 4.5), layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -231,7 +250,8 @@ def progress(
         for k, (title, (x, values)) in enumerate(runs.items()):
             y, colour = np.asarray(values)[:, :, i], class_colour(k, list(runs))
             mean, sd = y.mean(0), y.std(0, ddof=1) if len(y) > 1 else 0.0
-            axes.plot(x, mean, color=colour, label=title, marker="o", markersize=3)
+            how = {"linewidth": 7, "alpha": 0.4} if title in wide else {"markersize": 3}
+            axes.plot(x, mean, color=colour, label=title, marker="o", **how)
             axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel(axis)
         axes.set_title(panel, fontsize="small")

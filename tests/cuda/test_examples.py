@@ -30,7 +30,7 @@ EXAMPLES = {  # but for those that only train models of the others
     name: [path.name, *SMALL.get(name, [])]
     for path in sorted((REPOSITORY / "examples").glob("*_mnist.py"))
     for name in [path.stem.removesuffix("_mnist")]
-    if name not in ("likelihoods",) and not name.startswith("compare")
+    if not name.startswith("compare") and name not in ("likelihoods", "pca")
 }
 EXAMPLES["progan"] = ["progan.py", *SMALL["progan"]]  # of any images
 WHERE = ("step", "epoch", "seconds")

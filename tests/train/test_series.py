@@ -132,6 +132,23 @@ def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch
     assert "CVAE, seed 4:" in capsys.readouterr().out
 
 
+def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsys):
+    drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
+    np.savez(digits, images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
+    main = comparison(monkeypatch, script="compare_decoders_mnist")
+    main("--data", digits, "--epochs", 1, "--latent", 3, "--out", tmp_path / "all")
+    *lines, last = capsys.readouterr().out.strip().splitlines()
+    assert last == str(tmp_path / "all" / "decoders.png") and imread(last).size
+    found = json.loads((tmp_path / "all" / "decoders.json").read_text())
+    assert [line.split(" Fréchet")[0].strip(" ,") for line in lines] == list(found["scores"])
+    real, *others = found["scores"].values()
+    assert len(others) == 4 and all(row["frechet_distance"] > 0 for row in others)
+    assert real["frechet_distance"] < min(row["frechet_distance"] for row in others)
+    assert "200 samples" in found["titles"]["recall"]
+    for name in ("autoencoder", "vae"):
+        assert json.loads((tmp_path / "all" / name / "config.json").read_text())["latent"] == 3
+
+
 def test_images_that_no_classifier_takes_are_refused_at_once(tmp_path, monkeypatch):
     np.savez(tmp_path / "plain.npz", images=np.zeros((2000, 12, 12, 1), np.uint8))
     main = comparison(monkeypatch, script="compare_mnist")
