@@ -36,7 +36,7 @@ def receptive_fields(shape, blocks=8) -> Figure:
     row, column = shape[0] // 2, shape[1] // 2
     figure = Figure(figsize=(9, 4.6), layout="constrained")
     for axes, arch in zip(figure.subplots(1, 2), ("residual", "gated"), strict=True):
-        config = pixelcnn.Config(arch=arch, width=16, blocks=blocks)
+        config = pixelcnn.Config(arch=arch, kernel=3, blocks=blocks)
         model = pixelcnn.build(config, Setup(shape), np.random.default_rng(0))
         x = tg.tensor(np.random.default_rng(1).random((20, *shape)).round(), requires_grad=True)
         (g,) = tg.grad(tg.sum(model.net(x)[:, row, column]), [x])

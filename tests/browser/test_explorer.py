@@ -37,7 +37,9 @@ def build(name, shape=SHAPE, **options):
     """A model, and its network stirred: weights of size 1, running statistics unlike any other."""
     module, rng = MODELS[name], np.random.default_rng(5)
     model = module.build(module.Config(**options), Setup(shape, len(CLASSES)), rng)
-    layers = list(model.image_network().network.modules())
+    net = model.image_network()
+    model.image_network = lambda: net  # the stirred one, also where it is made anew each time
+    layers = list(net.network.modules())
     scales = {id(m.layer): m.scale for m in layers if isinstance(m, nn.EqualisedRate)}
     for layer in layers:
         if isinstance(layer, nn.BatchNorm):

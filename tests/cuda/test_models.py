@@ -12,7 +12,7 @@ import tinygen as tg
 from tinygen import scores
 from tinygen.cuda import launch
 from tinygen.device import device_of
-from tinygen.models import MODELS, Setup, dcgan, gan, vae, wgan
+from tinygen.models import MODELS, Setup, autoencoder, dcgan, gan, vae, wgan
 from tinygen.models.players import noise
 from tinygen.nn import BatchNorm, LayerNorm
 from tinygen.optim import Optimizer
@@ -25,6 +25,12 @@ VARIANTS = {  # options beside the defaults, which every model is tried with
         {"arch": "mlp"},
         {"arch": "deep"},
         {"arch": "mlp", "loss": "saturating", "generator_steps": 2},
+    ],
+    "autoencoder": [
+        {"arch": "linear"},
+        *({"kind": "sparse", "penalty": penalty} for penalty in autoencoder.PENALTIES),
+        {"kind": "stochastic"},
+        *({"kind": "denoising", "corruption": c} for c in autoencoder.CORRUPTIONS),
     ],
     "vae": [{"observation": "bernoulli"}, {"optimizer": "momentum"}, {"optimizer": "adagrad"}],
     "aae": [{"labels": True}, {"prior": "mixture"}],

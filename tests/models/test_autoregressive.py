@@ -17,8 +17,8 @@ SHAPE = (3, 3, 1)
 CASES = {
     "made": ("made", {"hidden": (12, 7)}),
     "made of 3 orders": ("made", {"hidden": (40,), "orderings": 3}),
-    "gated": ("pixelcnn", {"arch": "gated", "width": 3, "blocks": 2}),
-    "residual": ("pixelcnn", {"arch": "residual", "width": 3, "blocks": 2}),
+    "gated": ("pixelcnn", {"arch": "gated", "width": 3, "kernel": 3, "blocks": 2}),
+    "residual": ("pixelcnn", {"arch": "residual", "width": 3, "kernel": 5, "blocks": 1}),
 }
 every = pytest.mark.parametrize("case", CASES)
 

@@ -13,7 +13,7 @@ ARCHS = list(pixelcnn.NETWORKS)
 
 
 def build(arch, shape=(8, 9, 1), width=4, blocks=2, seed=0):
-    config = pixelcnn.Config(arch=arch, width=width, blocks=blocks)
+    config = pixelcnn.Config(arch=arch, width=width, kernel=3, blocks=blocks)
     model = pixelcnn.build(config, Setup(shape, dtype=np.float64), np.random.default_rng(seed))
     for p in model.net.parameters():  # biases that begin at 0 would hide mistakes
         p.data += 0.1 * np.random.default_rng(p.size).standard_normal(p.shape)

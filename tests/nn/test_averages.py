@@ -57,6 +57,19 @@ def test_equal_weights_keep_their_bits_and_nothing_is_shared():
     assert ema.average(x, train=False).shape == (2, 1)
 
 
+def test_the_beginning_is_soon_forgotten():
+    """With the number of steps t the decay is (1 + t) / (10 + t), until that is the larger one."""
+    net = nn.Linear(1, 1, rng=np.random.default_rng(0)).astype(np.float64)
+    ema, wanted = optim.EMA(net, 0.5), net.weight.item()
+    for t in range(1, 15):
+        net.weight.data = np.full((1, 1), float(t))
+        ema.update(t)
+        decay = min(0.5, (1 + t) / (10 + t))
+        wanted = decay * wanted + (1 - decay) * t
+        assert ema.average.weight.item() == pytest.approx(wanted, rel=1e-12)
+    assert ema.decay == 0.5
+
+
 def test_a_weight_with_two_names_moves_once():
     net = network()
     net.again = net[0]

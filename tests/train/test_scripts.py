@@ -242,6 +242,44 @@ def test_likelihoods_stand_in_one_table(tmp_path):
     assert f"| MADE | {rows['MADE']['nll']:.2f} ± " in text
 
 
+def test_lapgan_shows_how_its_images_grow(digits, tmp_path):
+    folder = tmp_path / "run"
+    flags = ("--data", digits, "--batch", 32, "--width", 4, "--out", folder)
+    done = script(density("lapgan"), *flags, "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.strip().splitlines()
+    assert first.startswith("20 steps of about ")
+    assert last == str(folder / "samples" / "epoch_0001.png")
+    assert imread(folder / "levels.png").shape[:2] == (2 * (3 * 30 + 2), 2 * (12 * 30 + 2))
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+    one_line(here(density("lapgan"), *flags, "--levels", 4), "divisible by 8 for 4 levels")
+
+
+def test_dcgan_learns_colour_and_its_features_are_judged(tmp_path):
+    images, labels = np.random.default_rng(0).integers(0, 256, (300, 16, 16, 3)), np.arange(300) % 2
+    np.savez(tmp_path / "x.npz", images=images.astype(np.uint8), labels=labels, classes=["a", "b"])
+    dcgan, folder = (
+        [*density("dcgan")[:1], str(REPOSITORY / "examples" / "dcgan_cifar10.py")],
+        "run",
+    )
+    flags = ("--data", tmp_path / "x.npz", "--size", 8, "--augment", "--epochs", 1, "--batch", 40)
+    done = script(dcgan, *flags, "--out", tmp_path / folder)
+    assert done.returncode == 0, done.stderr
+    first, *rest, last = done.stdout.strip().splitlines()
+    assert first.startswith("6 steps of about ") and first.endswith(" minutes")
+    assert last == str(tmp_path / folder / "samples" / "epoch_0001.png") and imread(last).size
+    found = json.loads((tmp_path / folder / "features.json").read_text())["right"]
+    assert list(found) == [
+        *("D's features", "an untrained D's", "pixels", "192 principal components")
+    ]
+    assert len(rest) == 4 and all(0 <= right <= 1 for right in found.values())
+    done = script(dcgan, *flags, "--only", "a", "--out", tmp_path / "one")
+    assert done.returncode == 0 and "linear" not in done.stdout, done.stderr
+    assert json.loads((tmp_path / "one" / "config.json").read_text())["images"] == "x: a of 8×8"
+    one_line(here(dcgan, *flags, "--only", "c"), "among a, b, found c")
+
+
 WGAN = [sys.executable, str(REPOSITORY / "examples" / "wgan_gp_mnist.py")]
 
 

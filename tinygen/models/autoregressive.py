@@ -73,11 +73,9 @@ class Autoregressive(Model):
         return self.descend(-mean(log_p(self.net, self.tensor(x))))
 
     def descend(self, NLL: Tensor) -> dict[str, Tensor]:
-        """One step of the weights, and of their average, which soon forgets the beginning."""
+        """One step of the weights, and of their average."""
         self.opt.step(grad(NLL, self.opt.params))
-        t = self.opt.t
-        self.average.decay = min(self.config.decay, (1 + t) / (10 + t))
-        self.average.update()
+        self.average.update(self.opt.t)
         return {"NLL": NLL}
 
     def log_likelihood(self, x: Any) -> np.ndarray[Any, Any]:

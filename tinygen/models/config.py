@@ -66,6 +66,17 @@ def option(default: Any, values: Values, help: str, *, several: bool = False) ->
     return field(default=default, metadata=about)
 
 
+def option_of(choice: str, defaults: Mapping[str, Any], values: Values, help: str) -> Any:
+    """A field that goes with another one, `choice`, which stands above it.
+
+    defaults: for each value of choice its own default; for other values there is no such option,
+    it is None and must not be given.
+    """
+    help = f"{help}; {', '.join(f'{default} for {of}' for of, default in defaults.items())}"
+    about = {"values": values, "help": help, "several": False, "choice": choice}
+    return field(default=None, metadata={**about, "defaults": dict(defaults)})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The options of one model. Raises UsageError, naming model and option, for a wrong value."""
@@ -73,7 +84,10 @@ class Config:
     def __post_init__(self) -> None:
         for f in fields(self):
             try:
-                object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+                value = _checked(f, getattr(self, f.name))
+                if choice := f.metadata.get("choice"):
+                    value = _own(f, value, getattr(self, choice))
+                object.__setattr__(self, f.name, value)
             except UsageError as error:
                 raise UsageError(f"{self.model()}: {f.name}: {error}") from None
 
@@ -101,3 +115,14 @@ def _checked(f: Field[Any], value: Any) -> Any:
     if not isinstance(value, list | tuple) or not value:
         raise UsageError(f"wanted several values, each {values.wanted}, got {value!r}")
     return tuple(values.check(v) for v in value)
+
+
+def _own(f: Field[Any], value: Any, chosen: str | None) -> Any:
+    """The value of an option that goes with what was chosen, or the default that belongs to it."""
+    choice, defaults = f.metadata["choice"], f.metadata["defaults"]
+    if chosen in defaults:
+        return defaults[chosen] if value is None else value
+    if value is not None:
+        this = f"this is {chosen}" if chosen else f"this has no {choice}"
+        raise UsageError(f"an option of {choice} {' or '.join(defaults)}, {this}")
+    return None

@@ -101,6 +101,10 @@ class Model:
         """What turns noise into images in RANGE. Raises UsageError if no one network does."""
         raise NotImplementedError
 
+    def to_z(self, codes: Any) -> np.ndarray[Any, Any]:
+        """Where codes (N, d), as `encode` gives them, lie among the z of `image_network`."""
+        return np.asarray(codes)
+
     def grid(self, rng: Rng) -> tuple[np.ndarray[Any, Any], int | None]:
         """The images of an epoch's grid, and its columns; None: as many as rows."""
         return self.sample(GRID, rng), None

@@ -9,12 +9,13 @@ A layer of a stack, of kernels k × k, sees of the layer below
     mask B   the same, and the middle itself                                      (all after it)
 
 "residual" (first paper, figure 5 and table 1): 7×7 with mask A, then blocks of a 1×1 from 2h
-channels to h, a 3×3 with mask B and a 1×1 back to 2h,
+channels to h, a k×k with mask B and a 1×1 back to 2h,
 
     x + W₂ ReLU(B * ReLU(W₁ ReLU(x)))
 
-and two 1×1 to the logits. A step up goes to the right by at most one pixel a block: of the rows
-above, what lies farther right than that is a blind spot that no number of blocks fills.
+and two 1×1 to the logits. To see what is on its right, a block must look up by a row at least. So
+of the row above, a pixel sees but a few to its right, of the next some more: the rest is a blind
+spot that no number of blocks fills.
 
 "gated" (second paper, figure 2) has none: one stack, v, sees all of the rows above, and another, h,
 the own row and what v has seen. Each layer, with ⊙ for the product of entries, is
@@ -44,10 +45,11 @@ from ..ops import conv2d, pad, relu, reshape, sigmoid, split, tanh
 from ..optim import EMA, Adam
 from . import config
 from .autoregressive import Autoregressive
-from .config import COUNT, FRACTION, POSITIVE, one_of, option
+from .config import COUNT, FRACTION, POSITIVE, Values, one_of, option
 from .model import Setup
 
-FIRST, LATER = 7, 3  # the kernels' sizes
+FIRST = 7  # the first kernel's size
+ODD = Values(int, lambda k: k >= 3 and k % 2 == 1, "an odd number >= 3")
 pointwise = partial(Linear, init=he)  # a 1×1 convolution
 
 
@@ -109,10 +111,10 @@ def _framed(x: Tensor, axis: int, before: int, after: int) -> Tensor:
 class Block(Module):
     """x + W₂ ReLU(B * ReLU(W₁ ReLU(x))): (N, H, W, 2h) -> the same."""
 
-    def __init__(self, h: int, *, rng: Rng):
+    def __init__(self, h: int, kernel: int, *, rng: Rng):
         self.inner = Sequential(
             *(relu, pointwise(2 * h, h, rng=rng)),
-            *(relu, MaskedConv2d(h, h, mask(LATER, "B"), rng=rng)),
+            *(relu, MaskedConv2d(h, h, mask(kernel, "B"), rng=rng)),
             *(relu, pointwise(h, 2 * h, rng=rng)),
         )
 
@@ -126,10 +128,12 @@ def head(i: int, h: int, rng: Rng) -> Sequential:
     return Sequential(relu, wide, relu, last)
 
 
-def residual(h: int, blocks: int, rng: Rng) -> Module:
+def residual(h: int, kernel: int, blocks: int, rng: Rng) -> Module:
     """x (N, H, W, 1) -> logits, of the first paper."""
     first = MaskedConv2d(1, 2 * h, mask(FIRST, "A"), rng=rng)
-    return Sequential(first, *(Block(h, rng=rng) for _ in range(blocks)), head(2 * h, h, rng))
+    return Sequential(
+        first, *(Block(h, kernel, rng=rng) for _ in range(blocks)), head(2 * h, h, rng)
+    )
 
 
 class Layer(Module):
@@ -152,8 +156,8 @@ class Layer(Module):
 class Gated(Module):
     """x (N, H, W, 1) -> logits, of the second paper."""
 
-    def __init__(self, h: int, blocks: int, rng: Rng):
-        later = [Layer(h, h, LATER, "B", rng=rng) for _ in range(blocks)]
+    def __init__(self, h: int, kernel: int, blocks: int, rng: Rng):
+        later = [Layer(h, h, kernel, "B", rng=rng) for _ in range(blocks)]
         self.layers = [Layer(1, h, FIRST, "A", rng=rng), *later]
         self.head = head(h, h, rng)
 
@@ -170,7 +174,8 @@ NETWORKS = {"gated": Gated, "residual": residual}
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
     arch: str = option("gated", one_of(NETWORKS), "the network")
-    width: int = option(32, COUNT, "channels h of a layer")
+    width: int = option(16, COUNT, "channels h of a layer")
+    kernel: int = option(7, ODD, "size of the kernels after the first, whose is 7")
     blocks: int = option(4, COUNT, "layers or blocks after the first layer")
     lr: float = option(3e-3, POSITIVE, "Adam's learning rate")
     decay: float = option(0.999, FRACTION, "of the weights' average, which measures and draws")
@@ -184,7 +189,7 @@ class PixelCNN(Autoregressive):
     @property
     def reach(self) -> int:
         """How many pixels up, left or right a logit depends on at most."""
-        return FIRST // 2 + LATER // 2 * self.config.blocks
+        return FIRST // 2 + self.config.kernel // 2 * self.config.blocks
 
     def logit(self, x: Tensor, i: int, which: int = 0) -> Tensor:
         row, column = divmod(i, x.shape[2])
@@ -197,6 +202,6 @@ def build(config: Config, setup: Setup, rng: Rng) -> PixelCNN:
     """A PixelCNN ready to train. Raises UsageError for colour: a factor is one binary pixel."""
     if setup.shape[2] != 1:
         raise UsageError(f"pixelcnn: wanted grey images (H, W, 1), got {setup.shape}")
-    (net,) = setup.place(NETWORKS[config.arch](config.width, config.blocks, rng))
+    (net,) = setup.place(NETWORKS[config.arch](config.width, config.kernel, config.blocks, rng))
     opt, average = Adam(net.parameters(), lr=config.lr), EMA(net, config.decay)
     return PixelCNN(net, opt, average, setup.shape, config)

@@ -189,9 +189,7 @@ class ProGAN(Model):
         descend(terms.loss, self.opts_D[: now.level + 1])
         loss_G = generator_loss(D, G, self.tensor(z_G))
         descend(loss_G, self.opts_G[: now.level + 1])
-        t = self.t
-        self.average.decay = min(c.decay, (1 + t) / (10 + t))  # soon forgets the beginning
-        self.average.update()
+        self.average.update(self.t)
         losses = {"loss_D": terms.loss, "W": terms.W, "penalty": terms.penalty, "loss_G": loss_G}
         return {**losses, "side": tensor(float(x.shape[1]))}
 

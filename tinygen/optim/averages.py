@@ -25,9 +25,14 @@ class EMA:
         self.network, self.decay = network, fraction("EMA", "decay", decay)
         self.average = deepcopy(network)
 
-    def update(self) -> None:
+    def update(self, t: int | None = None) -> None:
         """Moves the average towards the weights. Raises ValueError if a network has other names
-        than it had, TypeError or DeviceError if one of the two was cast or moved."""
+        than it had, TypeError or DeviceError if one of the two was cast or moved.
+
+        t: the steps so far. With it the decay is at most (1 + t) / (10 + t), so that the weights
+        of the beginning are soon forgotten.
+        """
+        decay = self.decay if t is None else min(self.decay, (1 + t) / (10 + t))
         mine, theirs = (dict(n._named()) for n in (self.average, self.network))
         if mine.keys() != theirs.keys():
             names = ", ".join(sorted(mine.keys() ^ theirs.keys()))
@@ -36,7 +41,7 @@ class EMA:
         with no_grad():
             for kept, now in pairs.values():
                 if kept.requires_grad:
-                    kept.data = (kept + (now - kept) * (1 - self.decay)).data
+                    kept.data = (kept + (now - kept) * (1 - decay)).data
                 else:
                     kept.data = now.data.copy()
 

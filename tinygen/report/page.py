@@ -212,6 +212,7 @@ def _explorer(evaluation: Evaluation) -> str:
     model, classes = evaluation.model, evaluation.evaluator.train.classes
     codes = encoded(model, evaluation.evaluator, POINTS)
     points, labels = codes if codes and codes[0].shape[1] == 2 else (None, None)
+    points = None if points is None else model.to_z(points)
     try:
         return section(model, classes, points=points, labels=labels)
     except UsageError as error:

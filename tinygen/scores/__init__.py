@@ -10,6 +10,8 @@ frechet      how far two sets of features are apart, each taken for a Gaussian
 neighbours   precision and recall, and the nearest training image
 labels       whether a conditional model draws what it is asked for
 likelihood   log p(x) of a model with an encoder and a decoder, by importance sampling
+probe        how much of the classes a discriminator's features hold
+subspace     PCA, and the angles between two subspaces
 wasserstein  the sliced Wasserstein-1 distance of two clouds of points
 patches      the same of the patches of images, at each level of their Laplacian pyramids
 """
@@ -23,11 +25,14 @@ from .labels import Heard, hears_labels, label_influence, report_labels
 from .likelihood import log_likelihood
 from .neighbours import nearest, precision_recall
 from .patches import sliced_wasserstein_by_level
+from .probe import conv_features, linear_accuracy, seen_by
 from .reference import features
+from .subspace import PCA, pca, principal_angles
 from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
     "CLASSIFIABLE",
+    "PCA",
     "ClassHistogram",
     "Evaluator",
     "Heard",
@@ -36,6 +41,7 @@ __all__ = [
     "Verdict",
     "accuracy",
     "class_balance",
+    "conv_features",
     "directions",
     "diversity_score",
     "features",
@@ -44,15 +50,19 @@ __all__ = [
     "inception_score",
     "judge",
     "label_influence",
+    "linear_accuracy",
     "log_likelihood",
     "mode_score",
     "modes",
     "nearest",
     "network",
+    "pca",
     "precision_recall",
+    "principal_angles",
     "probabilities",
     "report_labels",
     "run_classifier",
+    "seen_by",
     "sliced_wasserstein",
     "sliced_wasserstein_by_level",
     "train_classifier",

@@ -166,7 +166,11 @@ def _config(p: Parser, options: Options, given: dict[str, Any]) -> Config:
     for f in fields(config):
         if getattr(options, f.name) is None and f.default is not MISSING:
             setattr(options, f.name, f.default)
-    return config.of(vars(options))
+    found = config.of(vars(options))
+    for f in fields(config):  # those that another option decides about
+        if getattr(options, f.name) is None:
+            setattr(options, f.name, getattr(found, f.name))
+    return found
 
 
 def _typed(p: Parser, argv: list[str]) -> dict[str, Any]:

@@ -9,8 +9,10 @@ An example says which flags there are, then
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,19 @@ class Training:
             mirrored = to_device(rng.random(len(x)) < 0.5, device_of(x))
             x[mirrored] = x[mirrored, :, ::-1]
         return self.model.update(**self.model.draw(x, self.dataset.labels[chosen], rng))
+
+    def announce(self) -> None:
+        """Prints how long the training will take, by three steps of a copy of the model."""
+        twin, batch = replace(self, model=deepcopy(self.model)), self.options.batch
+        chosen, rng, seconds = np.arange(batch * self.model.batches), self.generator(1), []
+        for _ in range(3):
+            began = time.perf_counter()
+            for number in twin.step(chosen, rng).values():
+                number.item()  # waits for a GPU
+            seconds.append(time.perf_counter() - began)
+        steps = self.options.epochs * (len(self.dataset) // len(chosen))
+        minutes = steps * min(seconds) / 60
+        print(f"{steps:,} steps of about {min(seconds):.2g} s: {minutes:.0f} minutes", flush=True)
 
     def draw(self, epoch: int, images: Any = None, *, columns: int | None = None) -> None:
         """The epoch's grid, of images in the model's range, and the curves up to now.
