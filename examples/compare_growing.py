@@ -32,7 +32,7 @@ def main() -> None:
     p.add_argument("--budget", type=train.argument(POSITIVE), default=300.0, help="seconds a run")
     count = train.argument(COUNT)
     for name in ("fade", "rest"):
-        p.add_argument(f"--{name}", type=count, default=300, help="steps a level")
+        p.add_argument(f"--{name}", type=count, default=200, help="steps a level")
     p.add_argument("--widths", type=count, nargs="+", default=WIDTHS, help="channels a level")
     series = train.Series.of(p)
     o, rows, samples = series.options, {}, {}
