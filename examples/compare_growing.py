@@ -22,6 +22,7 @@ from tinygen.scores.evaluator import some
 from tinygen.weights import read_json, write_aside, write_json
 
 RUNS = {"growing": "yes", "full size": "no"}  # name -> the model's option
+WIDTHS = progan.Config().widths
 MARKS = (0.25, 0.5, 0.75, 1.0)  # of the budget
 SAMPLES = 1000  # at most, that are compared with as many real images
 
@@ -29,12 +30,14 @@ SAMPLES = 1000  # at most, that are compared with as many real images
 def main() -> None:
     p = train.parser(__doc__, out="runs/compare_growing", epochs=1000, batch=16)
     p.add_argument("--budget", type=train.argument(POSITIVE), default=300.0, help="seconds a run")
+    count = train.argument(COUNT)
     for name in ("fade", "rest"):
-        p.add_argument(f"--{name}", type=train.argument(COUNT), default=300, help="steps a level")
+        p.add_argument(f"--{name}", type=count, default=200, help="steps a level")
+    p.add_argument("--widths", type=count, nargs="+", default=WIDTHS, help="channels a level")
     series = train.Series.of(p)
     o, rows, samples = series.options, {}, {}
     for name, growing in RUNS.items():
-        options = {"growing": growing, "fade": o.fade, "rest": o.rest}
+        options = {"growing": growing, "fade": o.fade, "rest": o.rest, "widths": o.widths}
         with series.training(name.replace(" ", "_"), progan, **options) as training:
             rows[name] = train_and_measure(training, o.budget)
             samples[name] = training.run.folder / "samples.png"

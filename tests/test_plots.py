@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from PIL import Image
 
 from tinygen import plots
 
@@ -131,3 +132,18 @@ def test_a_line_upon_a_wide_one_hides_it_not():
     (axes,) = plots.progress(runs, ["error"], axis="d", wide=["a"]).axes
     a, b = axes.lines
     assert a.get_linewidth() > 3 * b.get_linewidth()
+
+
+def test_an_animation_has_its_frames_and_begins_anew(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 6, 1), np.uint8)
+    path = tmp_path / "walk.gif"
+    plots.animate(images, path, columns=2, zoom=3, gap=1, milliseconds=50)
+    with Image.open(path) as film:
+        assert (film.n_frames, film.info["duration"], film.info["loop"]) == (5, 50, 0)
+        assert film.size == (3 * (2 * 7 + 1), 3 * (2 * 4 + 1))
+        film.seek(3)
+        grey = np.asarray(film.convert("L"))[::3, ::3]
+    np.testing.assert_allclose(grey[1:4, 8:14], images[3, 1, ..., 0], atol=2)
+    with pytest.raises(ValueError, match="wanted uint8 images"):
+        plots.animate(images.astype(float), path)
+    assert [p.name for p in tmp_path.iterdir()] == ["walk.gif"]

@@ -44,11 +44,12 @@ def steps(model, n, shape=(8, 8, 1), seed=3):
 
 
 def test_the_standard_deviation_is_over_the_batch_and_a_mean_over_the_rest():
-    x = np.zeros((2, 1, 2, 2))
-    x[1] = [[[2, 4], [6, 8]]]  # deviations of 1, 2, 3, 4 at the four places and features
+    x = np.zeros((3, 1, 2, 2))
+    x[2, 0, 0, 0] = 3  # of 0, 0, 3 the variance is 2; the other places and features do not vary
+    x[:, 0, 1, 1] = 5
     y = minibatch_stddev(t(x), eps=0.0).numpy()
     np.testing.assert_array_equal(y[..., :2], x)
-    np.testing.assert_allclose(y[..., 2], 2.5, rtol=1e-12)
+    np.testing.assert_allclose(y[..., 2], np.sqrt(2) / 4, rtol=1e-12)
     one = minibatch_stddev(t(np.ones((3, 2, 2, 1)))).numpy()
     np.testing.assert_allclose(one[..., 1], 1e-4, rtol=1e-9)  # √ε: images that are all alike
     tg.gradcheck(minibatch_stddev, [rng().standard_normal((3, 2, 1, 2))], order=2)

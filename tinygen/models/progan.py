@@ -16,10 +16,11 @@ The losses are WGAN-GP's (`wgan_gp.py`) with one term more, which keeps D(x) fro
 
     L = E[D(x̃)] - E[D(x)] + λ E[(‖∇_x̂ D(x̂)‖₂ - 1)²] + ε_drift E[D(x)²]
 
-and G, after each step of D, E[-D(G(z))], with ε_drift = 0.001, λ = 10 and Adam (α = 0.001, β₁ = 0,
-β₂ = 0.99). Samples are drawn by an exponential average of G's weights. What section 3 and 4 add,
-minibatch standard deviation, equalised learning rate and pixel norm, is in `progan_networks.py`; by
-the first of these D(x) depends on the batch, so ∇ Σ D(x̂) is the samples' own gradients only nearly.
+and G, after each step of D, E[-D(G(z))]. In the paper λ = 10, ε_drift = 0.001, and Adam's rate is
+0.001, its β₁ = 0 and β₂ = 0.99. Samples are drawn by an exponential average of G's weights. What
+sections 3 and 4 add, minibatch standard deviation, equalised learning rate and pixel norm, is in
+`progan_networks.py`; by the first of these D(x) depends on the other images of the batch, too, so
+∇ Σ D(x̂) is a sample's own gradient only nearly.
 
 Images are (N, H, W, C) in [-1, 1]; z is (N, 100), on the hypersphere ‖z‖ = √100. The networks see
 squares whose side is a power of two: others are framed in black, and samples cut back.
@@ -121,12 +122,12 @@ class Cut(Module):
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
     widths: tuple[int, ...] = option(
-        (64, 64, 32, 16, 8), COUNT, "channels at 4×4, 8×8, …", several=True
+        (64, 32, 16, 8, 8), COUNT, "channels at 4×4, 8×8, …", several=True
     )
     growing: str = option("yes", one_of(("yes", "no")), "no: the full size from the start")
-    fade: int = option(300, COUNT, "steps in which a level fades in")
-    rest: int = option(300, COUNT, "steps of a level before the next one")
-    lr: float = option(1e-3, POSITIVE, "Adam's learning rate")
+    fade: int = option(200, COUNT, "steps in which a level fades in")
+    rest: int = option(200, COUNT, "steps of a level before the next one")
+    lr: float = option(3e-3, POSITIVE, "Adam's learning rate; the paper's is 1e-3")
     penalty: float = option(10.0, NOT_NEGATIVE, "λ, what a gradient costs whose norm is not 1")
     drift: float = option(1e-3, NOT_NEGATIVE, "what D(x)² costs")
     decay: float = option(0.995, FRACTION, "of the average of G's weights, which draws")
