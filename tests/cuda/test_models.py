@@ -10,7 +10,7 @@ import tinygen as tg
 from tinygen import scores
 from tinygen.cuda import launch
 from tinygen.device import device_of
-from tinygen.models import MODELS, Setup, dcgan, gan, vae, wgan
+from tinygen.models import MODELS, Setup, dcgan, gan, remedies, vae, wgan
 from tinygen.models.players import noise
 from tinygen.nn import BatchNorm, LayerNorm
 from tinygen.optim import Optimizer
@@ -26,6 +26,7 @@ VARIANTS = {  # options beside the defaults, which every model is tried with
     "wgan_gp": [{"arch": "conv"}],
     "made": [{"orderings": 3}],
     "pixelcnn": [{"arch": "residual"}],
+    "remedies": [{"remedy": remedy} for remedy in remedies.REMEDIES[1:]],
 }
 SMALL = {
     "iwae": {"latent": 2, "k": (1, 3)},
@@ -33,6 +34,7 @@ SMALL = {
     "wgan_gp": {"n_critic": 2},
     "made": {"hidden": (20, 10)},
     "pixelcnn": {"width": 4, "blocks": 2},
+    "remedies": {"arch": "mlp", "noise_steps": 10},
 }
 
 

@@ -2,6 +2,8 @@
 
 gan      Goodfellow et al. 2014: the game, both losses of the generator
 dcgan    Radford et al. 2015: the convolutional networks that make it train
+remedies Salimans et al. 2016 and others: small changes of the GAN against collapse
+unrolled Metz et al. 2016: one of them, a generator that looks ahead through D's own steps
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 vae      Kingma & Welling 2013: the evidence lower bound, Gaussian and Bernoulli observations
@@ -27,7 +29,22 @@ from types import ModuleType
 from typing import Any
 
 from ..errors import UsageError
-from . import aae, acgan, cdcgan, cgan, cvae, gan, infogan, iwae, made, pixelcnn, vae, wgan, wgan_gp
+from . import (
+    aae,
+    acgan,
+    cdcgan,
+    cgan,
+    cvae,
+    gan,
+    infogan,
+    iwae,
+    made,
+    pixelcnn,
+    remedies,
+    vae,
+    wgan,
+    wgan_gp,
+)
 from .config import Config
 from .model import Model, Setup
 
@@ -37,6 +54,7 @@ MODELS: dict[str, ModuleType] = {
         *(gan, wgan, wgan_gp, vae, iwae, aae),
         *(cvae, cgan, cdcgan, acgan, infogan),
         *(made, pixelcnn),
+        *(remedies,),
     )
 }
 

@@ -60,7 +60,7 @@ def dcgan(
     outputs: int = 1,
     features: int = 256,
     head: bool = True,
-) -> tuple[Module, Module]:
+) -> tuple[Sequential, Sequential]:
     """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, outputs).
 
     width: channels at half resolution; a quarter has twice as many.

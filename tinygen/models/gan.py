@@ -31,7 +31,7 @@ import numpy as np
 from ..autodiff import grad
 from ..core import Tensor, no_grad
 from ..device import Array
-from ..nn import Module, dense
+from ..nn import Module, Sequential, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
 from . import config
@@ -74,7 +74,11 @@ def value(D: Module, G: Module, x: Tensor, z: Tensor) -> Value:
 
 def generator_loss(D: Module, G: Module, z: Tensor, *, loss: str) -> Tensor:
     """What G descends: mean log(1 - D(G(z))), or mean -log D(G(z)). A scalar, in nats."""
-    a_hat = D(G(z, train=True), train="frozen")
+    return loss_of_G(D(G(z, train=True), train="frozen"), loss=loss)
+
+
+def loss_of_G(a_hat: Tensor, *, loss: str) -> Tensor:
+    """The same of D's logits on G's images."""
     if loss == "saturating":
         return mean(log_1_minus_D(a_hat))
     if loss == "non-saturating":
@@ -82,7 +86,7 @@ def generator_loss(D: Module, G: Module, z: Tensor, *, loss: str) -> Tensor:
     raise ValueError(f"generator_loss: wanted one of {', '.join(LOSSES)}, got {loss!r}")
 
 
-def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
+def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Sequential, Sequential]:
     """G 100-256-512-784 (tanh) and D 784-512-256-1 (leaky ReLU, slope 0.01), for `shape`'s size."""
     G = dense(LATENT, 256, 512, shape, activation=tanh, last=tanh, rng=rng)
     D = dense(shape, 512, 256, 1, activation=partial(leaky_relu, slope=0.01), rng=rng)
