@@ -31,7 +31,7 @@ COLUMNS = {  # of the table: the measure, and how a number of it is written
 
 def main() -> None:
     p = train.parser(__doc__, out="runs/compare_remedies_mnist", epochs=1, batch=64)
-    p.add_argument("--images", type=train.argument(COUNT), default=19_200, help="of an epoch")
+    p.add_argument("--images", type=train.argument(COUNT), default=22_400, help="of an epoch")
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each remedy")
     known = remedies.REMEDIES
     p.add_argument("--remedies", nargs="+", choices=known, default=list(known), help="which")
