@@ -31,7 +31,6 @@ COLUMNS = {  # of the table: the measure, and how a number of it is written
 
 def main() -> None:
     p = train.parser(__doc__, out="runs/compare_remedies_mnist", epochs=1, batch=64)
-    p.add_argument("--images", type=train.argument(COUNT), default=22_400, help="of an epoch")
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each remedy")
     known = remedies.REMEDIES
     p.add_argument("--remedies", nargs="+", choices=known, default=list(known), help="which")
@@ -43,7 +42,7 @@ def main() -> None:
             own = {"seed": seed, "remedy": remedy, **COLLAPSE}
             with series.training(f"{remedy}-{seed}", remedies, **own) as training:
                 dataset = training.dataset
-                training.fit(count=min(options.images, len(dataset)))
+                training.fit()
             net = net or scores.run_classifier(series.run, dataset)
             real = real or measured(net, dataset.images[:SAMPLES], dataset)
             pictures = training.pixels(training.model.sample(SAMPLES, training.generator(2)))

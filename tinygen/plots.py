@@ -135,23 +135,24 @@ def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Fi
 
 def journeys(runs: Mapping[str, Mapping[int, Any]], real: Any) -> Figure:
     """Where clouds of points (N, 2) are over time: a row for each title, in it a panel for each
-    step, and at its end the real points (N, 2), which stand in grey behind the others, too."""
-    columns = 1 + max(len(run) for run in runs.values())
+    step, which are the same for all, and at its end the real points (N, 2). These stand in grey
+    behind the others, too."""
+    columns = 1 + len(next(iter(runs.values())))
     figure = Figure(figsize=(1.5 * columns, 1.5 * len(runs) + 0.3), layout="constrained")
     planes = figure.subplots(len(runs), columns, squeeze=False, sharex=True, sharey=True)
-    for row, (title, run) in zip(planes, runs.items(), strict=True):
+    for k, (title, run) in enumerate(runs.items()):
         panels = {**{f"step {step:,}": cloud for step, cloud in run.items()}, "real": real}
-        for plane, (name, cloud) in zip(row, panels.items(), strict=True):
+        for plane, (name, cloud) in zip(planes[k], panels.items(), strict=True):
             if np.ndim(cloud) != 2 or np.shape(cloud)[1] != 2:
                 raise ValueError(f"journeys: {title}: wanted (N, 2), got {np.shape(cloud)}")
-            plane.scatter(*np.asarray(real).T, s=6, color="#cccccc", linewidths=0)
             colour = LINES[0] if cloud is not real else LINES[5]
+            plane.scatter(*np.asarray(real).T, s=20, color="#cccccc", linewidths=0)
             plane.scatter(*np.asarray(cloud).T, s=3, alpha=0.4, color=colour, linewidths=0)
-            plane.set_title(name, fontsize="small")
+            plane.set_title("" if k else name, fontsize="small")
             plane.set_aspect("equal", adjustable="box")
             plane.set_xticks([])
             plane.set_yticks([])
-        row[0].set_ylabel(title)
+        planes[k, 0].set_ylabel(title)
     low, high = np.min(real), np.max(real)
     planes[0, 0].set_xlim(1.4 * low, 1.4 * high)
     planes[0, 0].set_ylim(1.4 * low, 1.4 * high)

@@ -137,7 +137,7 @@ def test_the_comparison_of_remedies_leaves_a_table_and_pictures(
 ):
     main = comparison(monkeypatch, script="compare_remedies_mnist")
     names = ("none", "minibatch")
-    flags = ("--data", digits, "--batch", 16, "--out", tmp_path, "--images", 48)
+    flags = ("--data", digits, "--batch", 80, "--out", tmp_path)
     main(*flags, "--seeds", 2, "--remedies", *names)
     folders = {p.name for p in tmp_path.iterdir() if p.is_dir()}
     assert folders == {f"{name}-{seed}" for name in names for seed in (0, 1)}
@@ -150,8 +150,6 @@ def test_the_comparison_of_remedies_leaves_a_table_and_pictures(
     table = (tmp_path / "remedies.md").read_text()
     assert "| real images | " in table and table.count(" ± ") == 2 * 5
     assert imread(tmp_path / "classes.png").size and imread(tmp_path / "samples.png").size
-    steps = train.Run.open(tmp_path / "none-0").read_metrics()["step"]
-    assert steps == [3]  # 48 images an epoch
 
     before = (tmp_path / "none-0" / "checkpoint.safetensors").read_bytes()
     main("--out", tmp_path, "--resume")
