@@ -84,6 +84,12 @@ def test_shares_are_stacked_to_one():
     np.testing.assert_allclose([bar.get_y() for bar in axes.containers[1]], [0.5, 0.9])
 
 
+def test_shares_of_runs_have_their_names():
+    (axes,) = plots.shares({"real": [0.5, 0.5], "b": [0.9, 0.1]}, ("x", "y"), axis="run").axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["real", "b"]
+    assert axes.get_xlabel() == "run" and len(axes.containers[0]) == 2
+
+
 def test_bars_are_as_long_as_their_numbers():
     figure = plots.bars(["a", "b"], {"accuracy": [0.25, 1.0], "seconds": [0.0, 0.0]})
     first, second = figure.axes
@@ -103,6 +109,21 @@ def test_progress_draws_means_and_their_spread():
     assert (band.min(), band.max()) == pytest.approx((2 - sd, 4 + sd)) and first.get_xlabel() == "t"
     assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
     assert [first.get_title(), second.get_title()] == ["x", "y"]
+
+
+def test_journeys_have_a_row_a_run_and_the_real_points_at_its_end():
+    real = np.array([[-1.0, 2.0], [1.0, -2.0]])
+    runs = {"a": {1: real + 5, 20: real}, "b": {1: real, 20: 0 * real}}
+    figure = plots.journeys(runs, real)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["step 1", "step 20", "real", "", "", ""]
+    assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["a", "b"]
+    behind, points = figure.axes[0].collections
+    np.testing.assert_array_equal(behind.get_offsets(), real)
+    np.testing.assert_array_equal(points.get_offsets(), real + 5)
+    assert {axes.get_xlim() for axes in figure.axes} == {(-2.8, 2.8)}
+    with pytest.raises(ValueError, match=r"journeys: a: wanted \(N, 2\), got \(3,\)"):
+        plots.journeys({"a": {1: np.zeros(3)}}, real)
 
 
 def test_embeddings_give_each_panel_its_points_and_the_first_ones_the_same_axes():

@@ -405,6 +405,55 @@ def test_dcgan_learns_colour_and_its_features_are_judged(tmp_path):
     one_line(here(dcgan, *flags, "--only", "c"), "among a, b, found c")
 
 
+REMEDIES = [sys.executable, str(REPOSITORY / "examples" / "remedies_mnist.py"), "--arch", "mlp"]
+RING = [sys.executable, str(REPOSITORY / "examples" / "unrolled_ring.py")]
+
+
+def test_a_remedied_gan_follows_the_classes(digits, tmp_path):
+    folder = tmp_path / "run"
+    flags = ("--data", digits, "--batch", 64, "--remedy", "noise", "--noise-steps", 15)
+    done = script(REMEDIES, *flags, "--epochs", 1, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "samples" / "epoch_0001.png")
+    assert list(json.loads((folder / "classes.json").read_text())) == ["1"]
+    assert json.loads((folder / "config.json").read_text())["noise_steps"] == 15
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+
+
+def test_mistakes_with_remedies_are_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--out", tmp_path / "run")
+    one_line(here(REMEDIES, *flags, "--remedy", "luck"), "--remedy", "none or minibatch or noise")
+    one_line(here(REMEDIES, *flags, "--unroll", 0), "--unroll", "a whole number >= 1, got '0'")
+    one_line(here(RING, "--steps", 7, "--out", tmp_path / "run"), "--steps: wanted 8 or more")
+    one_line(here(RING, "--unroll", -1, "--out", tmp_path / "run"), "--unroll", "number >= 0")
+    one_line(here(RING, "--out", digits), "digits.npz")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_ring_counts_the_modes_of_each_K(tmp_path):
+    flags = ("--steps", 16, "--batch", 8, "--seeds", 2, "--unroll", 0, 1)
+    done = script(RING, *flags, "--out", tmp_path / "ring")
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.strip().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["K = 0", "K = 1"]
+    assert last == str(tmp_path / "ring" / "ring.png")
+    assert imread(last).shape[:2] == (330, 1350)  # two rows of eight panels and the real points
+    found = json.loads((tmp_path / "ring" / "ring.json").read_text())
+    assert found["0"]["steps"] == [2, 4, 6, 8, 10, 12, 14, 16]
+    assert [len(run["modes"]) for run in found["1"]["runs"]] == [8, 8]
+    one_line(here(RING, "--out", tmp_path / "ring"), "holds a run already")
+
+    ring = runpy.run_path(RING[1])
+    one = ring["centres"]()[np.repeat([0, 1, 2], [196, 3, 1])]  # 98 %, 1.5 % and 0.5 %
+    assert ring["counted"](one) == (2, 1.0)
+    assert ring["counted"](one + 0.05) == (2, 0.0)  # 3.5σ away
+    assert ring["counted"](one + 0.15) == (0, 0.0)
+    real = ring["real"](4000, np.random.default_rng(0))
+    modes, target = ring["counted"](real)
+    assert modes == 8 and target == pytest.approx(1 - np.exp(-4.5), abs=0.005)
+
+
 WGAN = [sys.executable, str(REPOSITORY / "examples" / "wgan_gp_mnist.py")]
 
 
@@ -596,6 +645,9 @@ def test_cuda_without_a_gpu_is_one_line(example, digits, tmp_path):
         pass
     flags = ("--device", "cuda", "--out", tmp_path / "run")
     flags = flags if example.stem == "denoising_manifold" else ("--data", digits, *flags)
+
+    given = () if example.stem == "unrolled_ring" else ("--data", digits)
+    flags = (*given, "--device", "cuda", "--out", tmp_path / "run")
     one_line(here([sys.executable, example], *flags), example.name, "device 'cuda'")
     assert not (tmp_path / "run").exists()
 

@@ -149,6 +149,32 @@ def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsy
         assert json.loads((tmp_path / "all" / name / "config.json").read_text())["latent"] == 3
 
 
+def test_the_comparison_of_remedies_leaves_a_table_and_pictures(
+    digits, tmp_path, monkeypatch, capsys
+):
+    main = comparison(monkeypatch, script="compare_remedies_mnist")
+    names = ("none", "minibatch")
+    flags = ("--data", digits, "--batch", 80, "--out", tmp_path)
+    main(*flags, "--seeds", 2, "--remedies", *names)
+    folders = {p.name for p in tmp_path.iterdir() if p.is_dir()}
+    assert folders == {f"{name}-{seed}" for name in names for seed in (0, 1)}
+    config = json.loads((tmp_path / "minibatch-1" / "config.json").read_text())
+    assert (config["remedy"], config["seed"], config["generator_steps"]) == ("minibatch", 1, 5)
+    found = json.loads((tmp_path / "remedies.json").read_text())
+    for row in [found["real"], *(row for name in names for row in found["remedies"][name])]:
+        assert max(row["shares"]) == row["most frequent class"]
+        assert sum(share >= 0.01 for share in row["shares"]) == row["classes"]
+    table = (tmp_path / "remedies.md").read_text()
+    assert "| real images | " in table and table.count(" ± ") == 2 * 5
+    assert imread(tmp_path / "classes.png").size and imread(tmp_path / "samples.png").size
+
+    before = (tmp_path / "none-0" / "checkpoint.safetensors").read_bytes()
+    main("--out", tmp_path, "--resume")
+    assert (tmp_path / "none-0" / "checkpoint.safetensors").read_bytes() == before
+    assert (tmp_path / "remedies.md").read_text() == table
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "classes.png")
+
+
 def test_images_that_no_classifier_takes_are_refused_at_once(tmp_path, monkeypatch):
     np.savez(tmp_path / "plain.npz", images=np.zeros((2000, 12, 12, 1), np.uint8))
     main = comparison(monkeypatch, script="compare_mnist")
