@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tinygen import prob
-from tinygen.models import MODELS, Model, autoregressive
+from tinygen.models import MODELS, Model, autoregressive, unrolled
 
 HEAD = """# The formulas, and the code that computes them
 
@@ -21,7 +21,7 @@ that compute it. Written by `docs/formulas.py`; `make test` fails if it is out o
 def page() -> str:
     """The whole page."""
     return "\n".join(
-        [HEAD, *(section(module) for module in [*MODELS.values(), autoregressive, prob])]
+        [HEAD, *(section(module) for module in [*MODELS.values(), unrolled, autoregressive, prob])]
     )
 
 

@@ -84,6 +84,12 @@ def test_shares_are_stacked_to_one():
     np.testing.assert_allclose([bar.get_y() for bar in axes.containers[1]], [0.5, 0.9])
 
 
+def test_shares_of_runs_have_their_names():
+    (axes,) = plots.shares({"real": [0.5, 0.5], "b": [0.9, 0.1]}, ("x", "y"), axis="run").axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["real", "b"]
+    assert axes.get_xlabel() == "run" and len(axes.containers[0]) == 2
+
+
 def test_bars_are_as_long_as_their_numbers():
     figure = plots.bars(["a", "b"], {"accuracy": [0.25, 1.0], "seconds": [0.0, 0.0]})
     first, second = figure.axes
@@ -105,6 +111,21 @@ def test_progress_draws_means_and_their_spread():
     assert [first.get_title(), second.get_title()] == ["x", "y"]
 
 
+def test_journeys_have_a_row_a_run_and_the_real_points_at_its_end():
+    real = np.array([[-1.0, 2.0], [1.0, -2.0]])
+    runs = {"a": {1: real + 5, 20: real}, "b": {1: real, 20: 0 * real}}
+    figure = plots.journeys(runs, real)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["step 1", "step 20", "real", "", "", ""]
+    assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["a", "b"]
+    behind, points = figure.axes[0].collections
+    np.testing.assert_array_equal(behind.get_offsets(), real)
+    np.testing.assert_array_equal(points.get_offsets(), real + 5)
+    assert {axes.get_xlim() for axes in figure.axes} == {(-2.8, 2.8)}
+    with pytest.raises(ValueError, match=r"journeys: a: wanted \(N, 2\), got \(3,\)"):
+        plots.journeys({"a": {1: np.zeros(3)}}, real)
+
+
 def test_embeddings_give_each_panel_its_points_and_the_first_ones_the_same_axes():
     points, labels = np.arange(6.0).reshape(3, 2), np.array([0, 1, -1])
     panels = {"a": (points, labels), "b": (10 * points, labels), "c": (points, labels)}
@@ -113,6 +134,25 @@ def test_embeddings_give_each_panel_its_points_and_the_first_ones_the_same_axes(
     assert a.get_xlim() == b.get_xlim() != c.get_xlim()
     grey, first, second = (scatter.get_offsets() for scatter in b.collections)
     np.testing.assert_array_equal([*grey, *first, *second], 10 * points[[2, 0, 1]])
+
+
+def test_arrows_begin_and_end_where_they_are_told():
+    begin, way, behind = np.arange(6.0).reshape(3, 2), np.ones((3, 2)), np.zeros((4, 2))
+    one, two = plots.arrows({"a": (begin, way), "b": (begin, -way)}, behind=behind).axes
+    assert (one.get_title(), two.get_title()) == ("a", "b")
+    curve, arrows = one.collections
+    np.testing.assert_array_equal(curve.get_offsets(), behind)
+    np.testing.assert_array_equal(arrows.get_offsets(), begin)
+    np.testing.assert_array_equal([arrows.U, arrows.V], way.T)
+    with pytest.raises(ValueError, match=r"arrows: a: wanted \(N, 2\).*got \(3, 2\) and \(2, 2\)"):
+        plots.arrows({"a": (begin, way[:2])}, behind=behind)
+
+
+def test_a_line_upon_a_wide_one_hides_it_not():
+    runs = {"a": ([1, 2], [[[3], [4]]]), "b": ([1, 2], [[[3], [4]]])}
+    (axes,) = plots.progress(runs, ["error"], axis="d", wide=["a"]).axes
+    a, b = axes.lines
+    assert a.get_linewidth() > 3 * b.get_linewidth()
 
 
 def test_an_animation_has_its_frames_and_begins_anew(tmp_path):

@@ -94,22 +94,32 @@ def scatter(
     return figure
 
 
-def shares(history: Mapping[int, Sequence[float]], classes: Sequence[str]) -> Figure:
-    """Stacked bars, one an epoch: history maps it to the share of each of the classes."""
+def shares(
+    history: Mapping[Any, Sequence[float]], classes: Sequence[str], *, axis: str = "epoch"
+) -> Figure:
+    """Stacked bars, one an epoch: history maps it to the share of each of the classes.
+
+    axis: what the bars are of, if not of epochs; then history's keys are their names.
+    """
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     axes = figure.subplots()
-    epochs, table = list(history), np.asarray(list(history.values())).reshape(-1, len(classes))
-    below = np.zeros(len(epochs))
+    table = np.asarray(list(history.values())).reshape(-1, len(classes))
+    named = axis != "epoch"
+    places = list(range(len(history)) if named else history)
+    below = np.zeros(len(places))
     for i, name in enumerate(classes):
         colour = class_colour(i, classes)
-        axes.bar(epochs, table[:, i], bottom=below, width=0.9, color=colour, label=name)
+        axes.bar(places, table[:, i], bottom=below, width=0.9, color=colour, label=name)
         below += table[:, i]
-    axes.set_xlabel("epoch")
+    if named:
+        axes.set_xticks(places, list(history), rotation=90)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(axis)
     axes.set_ylabel("share of the samples")
     axes.set_ylim(0, 1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
     return figure
 
@@ -141,6 +151,49 @@ def clouds(points: Mapping[str, Any], *, axes: tuple[str, str] = ("", "")) -> Fi
         plane.set_xlabel(axes[0])
         plane.set_ylabel(axes[1])
         plane.set_aspect("equal", adjustable="box")
+    return figure
+
+
+def arrows(panels: Mapping[str, tuple[Any, Any]], *, behind: Any) -> Figure:
+    """Arrows in the plane, panels side by side on the same axes: title -> (where each begins, where
+    it goes from there), (N, 2) each. behind: points (M, 2) drawn under all of them."""
+    figure = Figure(figsize=(5 * len(panels), 5), layout="constrained")
+    planes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    for plane, (title, (begin, way)) in zip(planes, panels.items(), strict=True):
+        if np.ndim(begin) != 2 or np.shape(begin) != np.shape(way) or np.shape(way)[1] != 2:
+            shapes = f"{np.shape(begin)} and {np.shape(way)}"
+            raise ValueError(f"arrows: {title}: wanted (N, 2) and (N, 2), got {shapes}")
+        plane.scatter(*np.asarray(behind).T, s=3, color=LINES[1], linewidths=0)
+        how: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.003}
+        plane.quiver(*np.asarray(begin).T, *np.asarray(way).T, color=LINES[0], **how)
+        plane.set_title(title)
+        plane.set_aspect("equal", adjustable="box")
+    return figure
+
+
+def journeys(runs: Mapping[str, Mapping[int, Any]], real: Any) -> Figure:
+    """Where clouds of points (N, 2) are over time: a row for each title, in it a panel for each
+    step, which are the same for all, and at its end the real points (N, 2). These stand in grey
+    behind the others, too."""
+    columns = 1 + len(next(iter(runs.values())))
+    figure = Figure(figsize=(1.5 * columns, 1.5 * len(runs) + 0.3), layout="constrained")
+    planes = figure.subplots(len(runs), columns, squeeze=False, sharex=True, sharey=True)
+    for k, (title, run) in enumerate(runs.items()):
+        panels = {**{f"step {step:,}": cloud for step, cloud in run.items()}, "real": real}
+        for plane, (name, cloud) in zip(planes[k], panels.items(), strict=True):
+            if np.ndim(cloud) != 2 or np.shape(cloud)[1] != 2:
+                raise ValueError(f"journeys: {title}: wanted (N, 2), got {np.shape(cloud)}")
+            colour = LINES[0] if cloud is not real else LINES[5]
+            plane.scatter(*np.asarray(real).T, s=20, color="#cccccc", linewidths=0)
+            plane.scatter(*np.asarray(cloud).T, s=3, alpha=0.4, color=colour, linewidths=0)
+            plane.set_title("" if k else name, fontsize="small")
+            plane.set_aspect("equal", adjustable="box")
+            plane.set_xticks([])
+            plane.set_yticks([])
+        planes[k, 0].set_ylabel(title)
+    low, high = np.min(real), np.max(real)
+    planes[0, 0].set_xlim(1.4 * low, 1.4 * high)
+    planes[0, 0].set_ylim(1.4 * low, 1.4 * high)
     return figure
 
 
@@ -219,11 +272,13 @@ def progress(
     *,
     axis: str,
     logarithmic: Sequence[str] = (),
+    wide: Sequence[str] = (),
 ) -> Figure:
     """How several runs get on: a panel for each name, in it a line for each run.
 
     runs: title -> (positions (n,) along `axis`, values (repeats, n, panels)). A line is the mean
     over the repeats, and its band a standard deviation to both sides, if there are several.
+    wide: runs that are drawn wide and pale, so that a line upon them hides none.
     """
     figure = Figure(figsize=(5.5 * len(panels) + 1.5, 4.5), layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
@@ -231,7 +286,8 @@ def progress(
         for k, (title, (x, values)) in enumerate(runs.items()):
             y, colour = np.asarray(values)[:, :, i], class_colour(k, list(runs))
             mean, sd = y.mean(0), y.std(0, ddof=1) if len(y) > 1 else 0.0
-            axes.plot(x, mean, color=colour, label=title, marker="o", markersize=3)
+            how = {"linewidth": 7, "alpha": 0.4} if title in wide else {"markersize": 3}
+            axes.plot(x, mean, color=colour, label=title, marker="o", **how)
             axes.fill_between(x, mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel(axis)
         axes.set_title(panel, fontsize="small")

@@ -23,6 +23,7 @@ SMALL = {  # flags, so that the kernels may run on the host and rounding does no
     "aae": ["--labels"],
     "wgan_gp": ["--n-critic", "2"],
     "made": ["--hidden", "20"],
+    "remedies": ["--arch", "mlp", "--remedy", "minibatch"],
     "pixelcnn": ["--width", "4", "--blocks", "1"],
     "progan": ["--widths", "4", "3", "--fade", "4", "--rest", "3"],
 }
@@ -30,7 +31,7 @@ EXAMPLES = {  # but for those that only train models of the others
     name: [path.name, *SMALL.get(name, [])]
     for path in sorted((REPOSITORY / "examples").glob("*_mnist.py"))
     for name in [path.stem.removesuffix("_mnist")]
-    if name not in ("likelihoods",) and not name.startswith("compare")
+    if not name.startswith("compare") and name not in ("likelihoods", "pca")
 }
 EXAMPLES["progan"] = ["progan.py", *SMALL["progan"]]  # of any images
 WHERE = ("step", "epoch", "seconds")

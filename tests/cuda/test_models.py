@@ -12,7 +12,7 @@ import tinygen as tg
 from tinygen import scores
 from tinygen.cuda import launch
 from tinygen.device import device_of
-from tinygen.models import MODELS, Setup, autoencoder, dcgan, gan, vae, wgan
+from tinygen.models import MODELS, Setup, autoencoder, dcgan, gan, remedies, vae, wgan
 from tinygen.models.players import noise
 from tinygen.nn import BatchNorm, LayerNorm
 from tinygen.optim import Optimizer
@@ -39,6 +39,7 @@ VARIANTS = {  # options beside the defaults, which every model is tried with
     "progan": [{"growing": "no"}],
     "made": [{"orderings": 3}],
     "pixelcnn": [{"arch": "residual"}],
+    "remedies": [{"remedy": remedy} for remedy in remedies.REMEDIES[1:]],
 }
 SMALL = {
     "iwae": {"latent": 2, "k": (1, 3)},
@@ -47,6 +48,7 @@ SMALL = {
     "progan": {"widths": (4, 3), "fade": 8, "rest": 4},
     "made": {"hidden": (20, 10)},
     "pixelcnn": {"width": 4, "blocks": 2},
+    "remedies": {"arch": "mlp", "noise_steps": 10},
 }
 
 

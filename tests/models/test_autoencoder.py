@@ -262,6 +262,17 @@ def test_codes_under_noise_are_bounded():
     assert build("undercomplete").encode(1e3 * X).max() > 1
 
 
+def test_codes_under_noise_do_not_all_go_to_the_ends():
+    """Where all of them are ±1, tanh has no gradient that would bring them back."""
+    model, rng = build("stochastic"), np.random.default_rng(0)
+    lit = rng.integers(0, 28, (40, 64))  # a column each, of dark images
+    for columns in lit:
+        x = np.zeros((64, 28, 28, 1), np.float32)
+        x[np.arange(64), :, columns] = 1
+        model.step(x, rng)
+    assert model.encode(x).std(0).mean() > 0.1
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_encode_decode_and_sample_have_the_stated_shapes(name):
     kind, options = name.split()[0], {**CASES[name], "latent": 5}
@@ -309,6 +320,15 @@ def test_codes_that_never_vary_are_drawn_as_they_are():
     np.testing.assert_allclose(moments.whiten([[2.0, 5.0]]), [[0.0, 0.0]], atol=1e-3)
 
 
+def test_variances_that_rounding_made_negative_are_none():
+    moments, rng = Moments(6, momentum=1.0), np.random.default_rng(0)
+    line = rng.standard_normal((50, 1)) @ rng.standard_normal((1, 6)) + 9
+    moments.move(tg.tensor(line, dtype=np.float32))
+    m, root = moments.gaussian()
+    variances = np.linalg.eigvalsh(np.asarray(moments.second.numpy(), float) - np.outer(m, m))
+    assert variances[0] < 0 and np.isfinite(root).all()
+
+
 def test_samples_are_decoded_from_the_gaussian():
     model = build(latent=3)
     for _ in range(3):
@@ -336,6 +356,28 @@ def test_a_linear_autoencoder_spans_the_principal_subspace():
     for _ in range(1500):
         model.update(x.reshape(-1, 4, 4, 1))
     assert principal_angles(columns(), wanted).max() < 1
+
+
+def test_an_affine_denoiser_of_gaussian_points_is_the_posterior_mean():
+    """r(x) = μ + Σ(Σ + σ²I)⁻¹(x - μ), and so r(x) - x = σ²∇log N(x; μ, Σ + σ²I).
+
+    Points and noise have exactly the moments that they are drawn by, so the least squares do, too.
+    """
+    rng, sigma, mu = np.random.default_rng(0), 0.7, np.array([1.0, -2.0])
+    columns = rng.standard_normal((50, 4))
+    white = np.linalg.qr(columns - columns.mean(0))[0] * np.sqrt(50)  # uncorrelated, of variance 1
+    root = np.array([[1.0, 0.3], [0.3, 0.5]])
+    x, noise, cov = mu + white[:, :2] @ root, white[:, 2:], root @ root
+    encoder, decoder = (tg.nn.Linear(2, 2, rng=rng).astype(float) for _ in "12")
+    search = tg.optim.LBFGS([*encoder.parameters(), *decoder.parameters()], iterations=500)
+    how = {"corruption": "gaussian", "level": sigma}
+    search.minimise(lambda: autoencoder.denoising(encoder, decoder, t(x), t(noise), **how).loss)
+
+    at, noisy = rng.standard_normal((5, 2)), cov + sigma**2 * np.eye(2)
+    found = decoder(encoder(t(at))).numpy()
+    np.testing.assert_allclose(found, mu + (at - mu) @ np.linalg.solve(noisy, cov), atol=1e-4)
+    score = -(at - mu) @ np.linalg.inv(noisy)
+    np.testing.assert_allclose(found - at, sigma**2 * score, atol=1e-4)
 
 
 # --- options --------------------------------------------------------------------------------------

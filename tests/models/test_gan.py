@@ -148,6 +148,27 @@ def test_each_players_step_moves_its_own_running_statistics_alone():
     )
 
 
+def test_the_average_of_the_generator_draws():
+    model = build(arch="dcgan", shape=(8, 8, 1), ema=0.5)
+    x, rng = np.zeros((4, 8, 8, 1), np.float32), np.random.default_rng(0)
+    wanted = {k: v.copy() for k, v in model.G.state_dict().items()}
+    for step in range(1, 13):
+        model.step(x, rng)
+        decay = min(0.5, (1 + step) / (10 + step))
+        for key, w in model.G.state_dict().items():
+            kept = 0.0 if "running" in key else decay
+            wanted[key] = kept * wanted[key] + (1 - kept) * w
+    for key, w in model.average.state_dict().items():
+        np.testing.assert_allclose(w, wanted[key], rtol=1e-4, atol=1e-6, err_msg=key)
+    z = noise(3, np.random.default_rng(1))
+    by_average = model.average.average(tg.tensor(z), train=False).numpy()
+    np.testing.assert_array_equal(model.sample(3, np.random.default_rng(1)), by_average)
+    assert model.image_network().network is model.average.average
+    plain = build(arch="dcgan", shape=(8, 8, 1), ema=0.0)
+    assert plain.average is None and plain.drawing is plain.G
+    assert build(arch="mlp").average is None and "average" not in build(arch="mlp").parts()
+
+
 def test_all_noise_is_fresh():
     model = build(arch="mlp", generator_steps=3)
     inputs = model.draw(X, None, np.random.default_rng(0))
@@ -190,6 +211,7 @@ def test_bad_configurations_are_named():
         ({"arch": "resnet"}, "gan: arch: wanted mlp or dcgan or deep, got 'resnet'"),
         ({"loss": "hinge"}, "gan: loss: wanted non-saturating or saturating, got 'hinge'"),
         ({"beta1": 1.0}, "gan: beta1: wanted a number >= 0 and < 1, got 1.0"),
+        ({"arch": "mlp", "ema": 0.9}, "gan: ema: an option of arch dcgan or deep, this is mlp"),
         ({"generator_steps": 0}, "gan: generator_steps: wanted a whole number >= 1, got 0"),
         ({"shape": (30, 28, 1)}, "divisible by 4, got 30×28"),
         ({"arch": "deep"}, "deep: wanted sides of 8, 16, 32, 64 …, got 28×28"),

@@ -185,6 +185,17 @@ def test_init_has_the_stated_spread(init, std, limit):
     assert np.abs(w).max() <= limit
 
 
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (5, 5), (2, 3, 2, 5)])
+def test_orthogonal_weights_have_orthonormal_columns_or_rows(shape):
+    w = nn.init.orthogonal(3.0)(shape, 0, 0, rng())
+    assert w.shape == shape and w.dtype == np.float32
+    matrix = w.reshape(-1, shape[-1]).astype(float)
+    matrix = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    np.testing.assert_allclose(matrix.T @ matrix, 9 * np.eye(matrix.shape[1]), atol=1e-5)
+    many = [nn.init.orthogonal()((1, 1), 0, 0, np.random.default_rng(i)).item() for i in range(40)]
+    assert {round(x, 6) for x in many} == {-1.0, 1.0} and abs(sum(many)) < 20
+
+
 def test_conv_fans_count_the_kernel():
     seen = {}
 

@@ -144,3 +144,37 @@ def test_a_network_of_all_layers_is_pickled():
     for train in (True, False):  # with the same masks, as the generator travels with its layer
         y, z = (n(np.array([0, 4, 4]), train=train).numpy() for n in (net, twin))
         np.testing.assert_array_equal(y, z)
+
+
+def test_a_twin_with_other_parameters_computes_with_them_and_shares_all_else():
+    net, x = Net(), tg.tensor(rng().standard_normal((4, 2)))
+    net.heads["norm"] = nn.BatchNorm(3)
+    call = lambda net: net.heads["norm"](net.trunk(x), train=True)
+    before = {name: p.numpy().copy() for name, p in net.named_parameters().items()}
+    w = tg.tensor(2.0, requires_grad=True)
+    twin = nn.with_parameters(net, [p * w for p in net.parameters()])
+    y = call(twin)
+    mean = net.heads["norm"].running_mean
+    assert twin.heads["norm"].running_mean is mean and mean.numpy().any()
+    assert twin.scale is net.scale and twin.heads["a"] is not net.heads["a"]
+    (slope,) = tg.grad(tg.sum(y * y), [w])
+    assert abs(slope.item()) > 0.1
+    assert net.named_parameters().keys() == before.keys()
+    for name, p in net.named_parameters().items():
+        np.testing.assert_array_equal(p.numpy(), before[name])
+        p.data *= 2.0
+    np.testing.assert_array_equal(call(net).numpy(), y.numpy())
+
+
+def test_a_parameter_of_two_names_is_exchanged_at_both():
+    shared = nn.Linear(2, 2, rng=rng(), bias=False)
+    net = nn.Sequential(shared, shared)
+    twin = nn.with_parameters(net, [tg.tensor(3.0 * np.eye(2))])
+    np.testing.assert_allclose(twin(tg.tensor([[1.0, 2.0]])).numpy(), [[9.0, 18.0]])
+
+
+def test_parameters_that_do_not_fit_are_refused():
+    net = nn.Linear(2, 1, rng=rng())
+    for params in (net.parameters()[:1], net.parameters()[::-1]):
+        with pytest.raises(ValueError, match=r"with_parameters: wanted \[\(2, 1\), \(1,\)\], got"):
+            nn.with_parameters(net, params)

@@ -1,6 +1,7 @@
 """A run's scores and its page: what is there, known answers, wrong input."""
 
 import json
+import re
 import runpy
 import shutil
 import sys
@@ -12,6 +13,7 @@ from matplotlib.image import imread
 
 from tinygen import report, scores
 from tinygen.errors import UsageError
+from tinygen.nn import in_chunks
 from tinygen.weights import load, save
 
 
@@ -103,6 +105,16 @@ def test_what_was_learned_by_heart_is_found(vae):
     np.testing.assert_array_equal(index, np.arange(50, 250))
     assert distance.max() < 1e-6 and copies.scores["nearest"].value < 1e-6
     assert copies.real["nearest"].value > 1
+
+
+def test_codes_without_a_prior_lie_where_the_explorer_draws_them(small_run):
+    """Its plane is that of z, of which the model makes codes h = m + C^½ z: the same images."""
+    evaluation = report.evaluate(small_run("autoencoder"), n=100)
+    text = re.search(r'class="data">(.*?)</script>', report.page.html(evaluation))[1]
+    z, model = np.array(json.loads(text)["points"]), evaluation.model
+    codes, _ = report.embedding.encoded(model, evaluation.evaluator, len(z))
+    drawn = in_chunks(lambda x: model.image_network().images(model.tensor(x)), z, 1000)
+    np.testing.assert_allclose(drawn, model.decode(codes), atol=0.02)  # z is rounded in the page
 
 
 def test_a_conditional_model_is_asked_for_its_classes(small_run):

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 from matplotlib.image import imread
 
 from tinygen import data
+from tinygen.weights import load
 
 REPOSITORY = Path(__file__).parents[2]
 GAN = [sys.executable, str(REPOSITORY / "examples" / "gan_mnist.py"), "--arch", "mlp"]
@@ -150,6 +152,129 @@ def test_the_vae_leaves_its_pictures(digits, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+AUTOENCODER = [sys.executable, str(REPOSITORY / "examples" / "autoencoder_mnist.py")]
+AUTOENCODERS = {  # flags; rows of a band, words of the output, pictures
+    "plane": ([], 2, ["squared error per image"], ["latent", "plane"]),
+    "sparse": (["--kind", "sparse", "--latent", 30], 2, ["active units per image"], ["features"]),
+    "noisy": (["--kind", "denoising"], 3, ["corrupted ", "restored "], []),
+}
+
+
+@pytest.mark.parametrize("name", AUTOENCODERS)
+def test_autoencoders_leave_their_pictures(name, digits, tmp_path):
+    flags, rows, words, pictures = AUTOENCODERS[name]
+    folder = tmp_path / name
+    done = script(AUTOENCODER, "--data", digits, *flags, "--epochs", 1, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.strip().splitlines()
+    assert all(word in " ".join(lines) for word in ["held out: ", *words])
+    assert last == str(folder / "samples" / "epoch_0001.png")
+    assert imread(last).shape[:2] == (2 * (5 * rows * 30 + 2), 2 * (16 * 30 + 2))
+    found = {p.stem for p in folder.glob("*.png")}
+    assert found == {"curves", *pictures}
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_band_is_a_row_and_what_became_of_it():
+    """Seven images in rows of three, the last left out: three, what became of them, and so on."""
+    example = runpy.run_path(AUTOENCODER[1])
+    images = np.arange(7).reshape(7, 1, 1, 1)
+    example["bands"].__globals__["COLUMNS"] = 3
+    shown = example["bands"]([images, 10 + images]).ravel().tolist()
+    assert shown == [0, 1, 2, 10, 11, 12, 3, 4, 5, 13, 14, 15]
+
+
+def test_an_autoencoder_goes_on_with_the_same_bits(digits, tmp_path):
+    """Noise in the images, the moments of the codes, options that go with the kind."""
+    flags = ("--data", digits, "--kind", "denoising", "--corruption", "masking", "--batch", 32)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert script(AUTOENCODER, *flags, "--epochs", 2, "--out", whole).returncode == 0
+    assert script(AUTOENCODER, *flags, "--epochs", 1, "--out", parts).returncode == 0
+    done = script(AUTOENCODER, "--out", parts, "--resume", "--epochs", 2)
+    assert done.returncode == 0, done.stderr
+    one, two = (load(folder / "checkpoint.safetensors") for folder in (whole, parts))
+    assert one.keys() == two.keys() and "moments/second" in one
+    for key, array in one.items():
+        np.testing.assert_array_equal(array, two[key], err_msg=key)
+    one, two = ((f / "samples" / "epoch_0002.png").read_bytes() for f in (whole, parts))
+    assert one == two
+    stored = json.loads((parts / "config.json").read_text())
+    assert (stored["latent"], stored["level"], stored["penalty"]) == (64, 0.5, None)
+
+
+def test_autoencoder_mistakes_are_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--out", tmp_path / "run")
+    for wrong, words in (
+        (["--sigma", 0.1], "sigma: an option of kind stochastic, this is undercomplete"),
+        (["--kind", "sparse", "--rho", 0.1], "rho: an option of penalty kl, this is l1"),
+        (["--kind", "sparse", "--arch", "mlp"], "arch: wanted shallow for sparse, got 'mlp'"),
+        (["--kind", "deep"], "--kind"),
+        (["--kind", "denoising", "--level=-1"], "--level: wanted a number >= 0, got '-1'"),
+    ):
+        one_line(here(AUTOENCODER, *flags, *wrong), words)
+    assert not (tmp_path / "run").exists()
+    shown = " ".join(here(AUTOENCODER, "--help").stdout.split())
+    assert "numbers of the code; 2 for undercomplete, 1024 for sparse" in shown
+
+
+def test_pca_and_autoencoders_are_compared(digits, tmp_path):
+    command = [sys.executable, str(REPOSITORY / "examples" / "pca_mnist.py")]
+    flags = ("--data", digits, "--sizes", 2, 40, "--epochs", 2, "--batch", 8)
+    done = script(command, *flags, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    *_, angle, last = done.stdout.strip().splitlines()
+    assert angle.startswith("largest angle with PCA's subspace, 40 numbers: ")
+    assert last == str(tmp_path / "run" / "errors.png") and imread(last).size
+    rows = json.loads((tmp_path / "run" / "pca.json").read_text())
+    for d, row in rows.items():
+        assert row["PCA"] <= row["linear autoencoder"] and 0 <= row["largest angle"] <= 90, d
+    angles = json.loads((tmp_path / "run" / "linear-2" / "angles.json").read_text())
+    assert list(angles) == [str(epoch) for epoch in range(21)]
+    assert angles["0"][0] > 60 and angles["20"][0] < 45
+    before = (tmp_path / "run" / "linear-2" / "checkpoint.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "run" / "linear-40")
+    again = script(command, "--out", tmp_path / "run", "--resume")
+    assert again.returncode == 0 and again.stdout == done.stdout, again.stderr
+    assert (tmp_path / "run" / "linear-2" / "checkpoint.safetensors").read_bytes() == before
+    many = (*flags, "--sizes", 800, "--out", tmp_path / "many")
+    one_line(here(command, *many), "pca: wanted points (N, D) and 1 <= d", "d = 800")
+    assert not (tmp_path / "many").exists()
+
+
+MANIFOLD = [sys.executable, str(REPOSITORY / "examples" / "denoising_manifold.py")]
+
+
+def test_arrows_to_the_manifold(tmp_path):
+    """On the circle the autoencoder finds the score; what has ended is drawn again."""
+    flags = ("--data", "circle", "--points", 500, "--batch", 50, "--sigma", 0.2, "--epochs", 40)
+    done = script(MANIFOLD, *flags, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    fit, last = done.stdout.strip().splitlines()
+    assert float(fit.split("R² ")[1]) > 0.95
+    assert last == str(tmp_path / "run" / "arrows.png") and imread(last).size
+    again = script(MANIFOLD, "--out", tmp_path / "run", "--resume")
+    assert again.returncode == 0 and again.stdout == done.stdout, again.stderr
+    one_line(here(MANIFOLD, "--data", "torus"), "--data", "spiral", "circle")
+
+
+def test_the_manifolds_score_is_the_gradient_of_its_log_density():
+    """By finite differences; points of a curve lie at equal distances."""
+    example, rng = runpy.run_path(MANIFOLD[1]), np.random.default_rng(0)
+    x, at, sigma = example["on_curve"]("spiral", 300), rng.uniform(-1, 1, (6, 2)), 0.3
+    steps = np.linalg.norm(np.diff(x, axis=0), axis=1)
+    assert steps.max() / steps.min() < 1.01
+
+    def log_p(at):
+        return scipy.special.logsumexp(-((at[:, None] - x) ** 2).sum(2) / (2 * sigma**2), axis=1)
+
+    for i, e in enumerate(1e-5 * np.eye(2)):
+        slope = (log_p(at + e) - log_p(at - e)) / 2e-5
+        np.testing.assert_allclose(
+            example["score"](at, x, sigma)[:, i], slope, rtol=1e-5, atol=1e-6
+        )
+
+
 def test_the_iwae_measures_each_k(digits, tmp_path):
     iwae = [sys.executable, str(REPOSITORY / "examples" / "iwae_mnist.py")]
     folder = tmp_path / "iwae"
@@ -278,6 +403,55 @@ def test_dcgan_learns_colour_and_its_features_are_judged(tmp_path):
     assert done.returncode == 0 and "linear" not in done.stdout, done.stderr
     assert json.loads((tmp_path / "one" / "config.json").read_text())["images"] == "x: a of 8×8"
     one_line(here(dcgan, *flags, "--only", "c"), "among a, b, found c")
+
+
+REMEDIES = [sys.executable, str(REPOSITORY / "examples" / "remedies_mnist.py"), "--arch", "mlp"]
+RING = [sys.executable, str(REPOSITORY / "examples" / "unrolled_ring.py")]
+
+
+def test_a_remedied_gan_follows_the_classes(digits, tmp_path):
+    folder = tmp_path / "run"
+    flags = ("--data", digits, "--batch", 64, "--remedy", "noise", "--noise-steps", 15)
+    done = script(REMEDIES, *flags, "--epochs", 1, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "samples" / "epoch_0001.png")
+    assert list(json.loads((folder / "classes.json").read_text())) == ["1"]
+    assert json.loads((folder / "config.json").read_text())["noise_steps"] == 15
+    done = here(SAMPLE, folder, "--n", 4, "-o", tmp_path / "x.png")
+    assert done.returncode == 0, done.stderr
+
+
+def test_mistakes_with_remedies_are_one_line(digits, tmp_path):
+    flags = ("--data", digits, "--out", tmp_path / "run")
+    one_line(here(REMEDIES, *flags, "--remedy", "luck"), "--remedy", "none or minibatch or noise")
+    one_line(here(REMEDIES, *flags, "--unroll", 0), "--unroll", "a whole number >= 1, got '0'")
+    one_line(here(RING, "--steps", 7, "--out", tmp_path / "run"), "--steps: wanted 8 or more")
+    one_line(here(RING, "--unroll", -1, "--out", tmp_path / "run"), "--unroll", "number >= 0")
+    one_line(here(RING, "--out", digits), "digits.npz")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_ring_counts_the_modes_of_each_K(tmp_path):
+    flags = ("--steps", 16, "--batch", 8, "--seeds", 2, "--unroll", 0, 1)
+    done = script(RING, *flags, "--out", tmp_path / "ring")
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.strip().splitlines()
+    assert [line.split(":")[0] for line in lines] == ["K = 0", "K = 1"]
+    assert last == str(tmp_path / "ring" / "ring.png")
+    assert imread(last).shape[:2] == (330, 1350)  # two rows of eight panels and the real points
+    found = json.loads((tmp_path / "ring" / "ring.json").read_text())
+    assert found["0"]["steps"] == [2, 4, 6, 8, 10, 12, 14, 16]
+    assert [len(run["modes"]) for run in found["1"]["runs"]] == [8, 8]
+    one_line(here(RING, "--out", tmp_path / "ring"), "holds a run already")
+
+    ring = runpy.run_path(RING[1])
+    one = ring["centres"]()[np.repeat([0, 1, 2], [196, 3, 1])]  # 98 %, 1.5 % and 0.5 %
+    assert ring["counted"](one) == (2, 1.0)
+    assert ring["counted"](one + 0.05) == (2, 0.0)  # 3.5σ away
+    assert ring["counted"](one + 0.15) == (0, 0.0)
+    real = ring["real"](4000, np.random.default_rng(0))
+    modes, target = ring["counted"](real)
+    assert modes == 8 and target == pytest.approx(1 - np.exp(-4.5), abs=0.005)
 
 
 WGAN = [sys.executable, str(REPOSITORY / "examples" / "wgan_gp_mnist.py")]
@@ -469,7 +643,11 @@ def test_cuda_without_a_gpu_is_one_line(example, digits, tmp_path):
             pytest.skip("there is a GPU")
     except ImportError:
         pass
-    flags = ("--data", digits, "--device", "cuda", "--out", tmp_path / "run")
+    flags = ("--device", "cuda", "--out", tmp_path / "run")
+    flags = flags if example.stem == "denoising_manifold" else ("--data", digits, *flags)
+
+    given = () if example.stem == "unrolled_ring" else ("--data", digits)
+    flags = (*given, "--device", "cuda", "--out", tmp_path / "run")
     one_line(here([sys.executable, example], *flags), example.name, "device 'cuda'")
     assert not (tmp_path / "run").exists()
 

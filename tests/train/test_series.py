@@ -132,6 +132,49 @@ def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch
     assert "CVAE, seed 4:" in capsys.readouterr().out
 
 
+def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsys):
+    drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
+    np.savez(digits, images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
+    main = comparison(monkeypatch, script="compare_decoders_mnist")
+    main("--data", digits, "--epochs", 1, "--latent", 3, "--out", tmp_path / "all")
+    *lines, last = capsys.readouterr().out.strip().splitlines()
+    assert last == str(tmp_path / "all" / "decoders.png") and imread(last).size
+    found = json.loads((tmp_path / "all" / "decoders.json").read_text())
+    assert [line.split(" Fréchet")[0].strip(" ,") for line in lines] == list(found["scores"])
+    real, *others = found["scores"].values()
+    assert len(others) == 4 and all(row["frechet_distance"] > 0 for row in others)
+    assert real["frechet_distance"] < min(row["frechet_distance"] for row in others)
+    assert "200 samples" in found["titles"]["recall"]
+    for name in ("autoencoder", "vae"):
+        assert json.loads((tmp_path / "all" / name / "config.json").read_text())["latent"] == 3
+
+
+def test_the_comparison_of_remedies_leaves_a_table_and_pictures(
+    digits, tmp_path, monkeypatch, capsys
+):
+    main = comparison(monkeypatch, script="compare_remedies_mnist")
+    names = ("none", "minibatch")
+    flags = ("--data", digits, "--batch", 80, "--out", tmp_path)
+    main(*flags, "--seeds", 2, "--remedies", *names)
+    folders = {p.name for p in tmp_path.iterdir() if p.is_dir()}
+    assert folders == {f"{name}-{seed}" for name in names for seed in (0, 1)}
+    config = json.loads((tmp_path / "minibatch-1" / "config.json").read_text())
+    assert (config["remedy"], config["seed"], config["generator_steps"]) == ("minibatch", 1, 5)
+    found = json.loads((tmp_path / "remedies.json").read_text())
+    for row in [found["real"], *(row for name in names for row in found["remedies"][name])]:
+        assert max(row["shares"]) == row["most frequent class"]
+        assert sum(share >= 0.01 for share in row["shares"]) == row["classes"]
+    table = (tmp_path / "remedies.md").read_text()
+    assert "| real images | " in table and table.count(" ± ") == 2 * 5
+    assert imread(tmp_path / "classes.png").size and imread(tmp_path / "samples.png").size
+
+    before = (tmp_path / "none-0" / "checkpoint.safetensors").read_bytes()
+    main("--out", tmp_path, "--resume")
+    assert (tmp_path / "none-0" / "checkpoint.safetensors").read_bytes() == before
+    assert (tmp_path / "remedies.md").read_text() == table
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "classes.png")
+
+
 def test_images_that_no_classifier_takes_are_refused_at_once(tmp_path, monkeypatch):
     np.savez(tmp_path / "plain.npz", images=np.zeros((2000, 12, 12, 1), np.uint8))
     main = comparison(monkeypatch, script="compare_mnist")

@@ -2,6 +2,8 @@
 
 gan      Goodfellow et al. 2014: the game, both losses of the generator
 dcgan    Radford et al. 2015: the convolutional networks that make it train
+remedies Salimans et al. 2016 and others: small changes of the GAN against collapse
+unrolled Metz et al. 2016: one of them, a generator that looks ahead through D's own steps
 wgan     Arjovsky et al. 2017: a critic's estimate of the Wasserstein distance, by clipped weights
 wgan_gp  Gulrajani et al. 2017: the same by a penalty on the critic's gradient
 progan   Karras et al. 2017: the same of networks that grow with the images
@@ -49,6 +51,7 @@ from . import (
     made,
     pixelcnn,
     progan,
+    remedies,
     vae,
     wgan,
     wgan_gp,
@@ -59,7 +62,7 @@ from .model import Model, Setup
 MODELS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(gan, wgan, wgan_gp, progan, lapgan),
+        *(gan, remedies, wgan, wgan_gp, progan, lapgan),
         *(autoencoder, vae, iwae, aae, cvae),
         *(cgan, cdcgan, acgan, infogan),
         *(made, pixelcnn),

@@ -68,7 +68,7 @@ def dcgan(
     outputs: int = 1,
     features: int = 256,
     head: bool = True,
-) -> tuple[Module, Module]:
+) -> tuple[Sequential, Sequential]:
     """(G, D) for images of `shape` (H, W, C), H and W divisible by 4; D gives logits (N, outputs).
 
     width: channels at half resolution; a quarter has twice as many.
@@ -106,7 +106,7 @@ def dcgan(
     return G, D
 
 
-def deep(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Module, Module]:
+def deep(shape: tuple[int, ...], rng: Rng, *, width: int = 64) -> tuple[Sequential, Sequential]:
     """(G, D) for images of `shape` (H, W, C), H = W = 8, 16, 32 …; D gives logits (N, 1).
 
     width: channels at half resolution, twice as many at each halving.

@@ -31,11 +31,12 @@ import numpy as np
 from ..autodiff import grad
 from ..core import Tensor, no_grad
 from ..device import Array
-from ..nn import Module, dense
+from ..nn import Module, Sequential, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
+from ..optim import EMA
 from . import config
-from .config import COUNT, FRACTION, POSITIVE, one_of, option
+from .config import COUNT, FRACTION, POSITIVE, one_of, option, option_of
 from .dcgan import dcgan, deep
 from .model import Inputs, Setup
 from .players import LATENT, Players, adams, fake, noise
@@ -74,7 +75,11 @@ def value(D: Module, G: Module, x: Tensor, z: Tensor) -> Value:
 
 def generator_loss(D: Module, G: Module, z: Tensor, *, loss: str) -> Tensor:
     """What G descends: mean log(1 - D(G(z))), or mean -log D(G(z)). A scalar, in nats."""
-    a_hat = D(G(z, train=True), train="frozen")
+    return loss_of_G(D(G(z, train=True), train="frozen"), loss=loss)
+
+
+def loss_of_G(a_hat: Tensor, *, loss: str) -> Tensor:
+    """The same of D's logits on G's images."""
     if loss == "saturating":
         return mean(log_1_minus_D(a_hat))
     if loss == "non-saturating":
@@ -82,7 +87,7 @@ def generator_loss(D: Module, G: Module, z: Tensor, *, loss: str) -> Tensor:
     raise ValueError(f"generator_loss: wanted one of {', '.join(LOSSES)}, got {loss!r}")
 
 
-def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Module, Module]:
+def mlp(shape: tuple[int, ...], rng: Rng) -> tuple[Sequential, Sequential]:
     """G 100-256-512-784 (tanh) and D 784-512-256-1 (leaky ReLU, slope 0.01), for `shape`'s size."""
     G = dense(LATENT, 256, 512, shape, activation=tanh, last=tanh, rng=rng)
     D = dense(shape, 512, 256, 1, activation=partial(leaky_relu, slope=0.01), rng=rng)
@@ -99,18 +104,32 @@ class Config(config.Config):
     lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     generator_steps: int = option(1, COUNT, "steps of G for each of D")
+    ema: float = option_of(
+        "arch",
+        {"dcgan": 0.99, "deep": 0.99},
+        FRACTION,
+        "decay of the average of G's weights, which draws; 0: G itself does",
+    )
 
 
 @dataclass
 class GAN(Players):
     """`update` is one round of algorithm 1.
 
+    average: of G's weights over the last steps, which draws if it is kept: G itself goes on
+    circling around a good place (Yazıcı et al. 2018, arXiv:1806.04498).
+
     Many generator_steps let G run away to what this one D likes best (section 3's "Helvetica
     scenario"): it collapses.
     """
 
     config: Config = Config()
+    average: EMA | None = None
     PANELS = (("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")))
+
+    @property
+    def drawing(self) -> Module:
+        return self.average.average if self.average else self.G
 
     def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
         """The images, and noise: z_D (N, 100) for D's step, z_G (steps, N, 100) for G's."""
@@ -118,13 +137,19 @@ class GAN(Players):
         z_G = np.stack([noise(len(x), rng) for _ in range(self.config.generator_steps)])
         return {"x": x, "z_D": z_D, "z_G": z_G}
 
+    def descend(self, loss_G: Tensor) -> None:
+        """G's step down its loss; the average of its weights follows."""
+        self.opt_G.step(grad(loss_G, self.opt_G.params))
+        if self.average:
+            self.average.update(self.opt_G.t)
+
     def update(self, x: Array, z_D: Array, z_G: Any) -> dict[str, Tensor]:
         """D's step on images x (N, H, W, C), then G's."""
         V, D_x, D_Gz = value(self.D, self.G, self.tensor(x), self.tensor(z_D))
         self.opt_D.step(grad(-V, self.opt_D.params))
         for z in z_G:
             loss_G = generator_loss(self.D, self.G, self.tensor(z), loss=self.config.loss)
-            self.opt_G.step(grad(loss_G, self.opt_G.params))
+            self.descend(loss_G)
         return {"loss_D": -V, "loss_G": loss_G, "D_x": D_x, "D_Gz": D_Gz}
 
 
@@ -132,4 +157,9 @@ def build(config: Config, setup: Setup, rng: Rng) -> GAN:
     """A GAN ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
     opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
-    return GAN(G, D, opt_G, opt_D, config)
+    return GAN(G, D, opt_G, opt_D, config, averaged(G, config))
+
+
+def averaged(G: Module, config: Config) -> EMA | None:
+    """The average of G's weights, if one is to be kept."""
+    return EMA(G, config.ema) if config.ema else None

@@ -50,12 +50,17 @@ class Players(Model):
     opt_G: Optimizer
     opt_D: Optimizer
 
+    @property
+    def drawing(self) -> Module:
+        """The network that draws samples: G, or the average of its weights where one is kept."""
+        return self.G
+
     def generate(self, z: Any, *, chunk: int = 256) -> np.ndarray[Any, Any]:
-        """Images G(z) of noise z (N, 100), with the running statistics of batch norm."""
-        return in_chunks(lambda part: self.G(self.tensor(part), train=False), z, chunk)
+        """Images of noise z (N, 100), with the running statistics of batch norm."""
+        return in_chunks(lambda part: self.drawing(self.tensor(part), train=False), z, chunk)
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         return self.generate(noise(n, rng))
 
     def image_network(self) -> ImageNetwork:
-        return ImageNetwork(self.G, LATENT)
+        return ImageNetwork(self.drawing, LATENT)

@@ -2,7 +2,7 @@
 
 from . import init
 from .layers import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, Linear
-from .module import Module, Sequential, in_chunks
+from .module import Module, Sequential, in_chunks, with_parameters
 from .networks import dense
 from .norms import EqualisedRate, GroupNorm, SpectralNorm, pixel_norm
 from .simple import Dropout, Embedding, Reshape
@@ -25,4 +25,5 @@ __all__ = [
     "in_chunks",
     "init",
     "pixel_norm",
+    "with_parameters",
 ]

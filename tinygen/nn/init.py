@@ -5,6 +5,7 @@ fan_in and fan_out: how many inputs one output sums over, and how many outputs o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -42,3 +43,17 @@ def fan_in_uniform(
 ) -> np.ndarray[Any, Any]:
     """U(±1/√fan_in), what PyTorch's layers begin with."""
     return _uniform(shape, fan_in**-0.5, rng)
+
+
+def orthogonal(gain: float = 1.0) -> Init:
+    """gain · Q, drawn evenly among matrices of orthonormal columns, or rows if these are fewer
+    (Saxe et al. 2013). The matrix has an output a column: of a weight (kh, kw, i, o), kh·kw·i rows.
+    """
+    return lambda shape, fan_in, fan_out, rng: _orthogonal(shape, gain, rng)
+
+
+def _orthogonal(shape: tuple[int, ...], gain: float, rng: Rng) -> np.ndarray[Any, Any]:
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q *= np.sign(np.diag(r))  # QR alone prefers some of them
+    return (gain * (q if rows >= columns else q.T)).reshape(shape).astype(np.float32)

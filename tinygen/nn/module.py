@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from ..core import FLOATS, Tensor, no_grad
 from ..device import Array, to_device, xp
 
 Train = bool | str | None
+Network = TypeVar("Network", bound="Module")
 
 
 class Module:
@@ -102,6 +104,37 @@ def in_training(layer: Module, train: Train) -> bool:
         name = type(layer).__name__
         raise ValueError(f'{name}: wanted train=True, False or "frozen", got {train!r}')
     return bool(train)
+
+
+def with_parameters(network: Network, params: Sequence[Tensor]) -> Network:
+    """The network with other parameters: a twin that computes with these Tensors, which may have
+    been computed themselves, so that a gradient flows on through them.
+
+    params: one for each of `network.parameters()`, in that order. The network stays as it is; all
+    else is shared, so that buffers (running statistics) which the twin moves are the network's own.
+    Raises ValueError if number or shapes differ.
+    """
+    old = network.parameters()
+    if [p.shape for p in params] != [p.shape for p in old]:
+        raise ValueError(
+            f"with_parameters: wanted {[p.shape for p in old]}, got {[p.shape for p in params]}"
+        )
+    return _exchanged(network, {id(p): new for p, new in zip(old, params, strict=True)})
+
+
+def _exchanged(value: Any, new: Mapping[int, Tensor]) -> Any:
+    """A copy of Modules, lists and dicts, in which the Tensors with these ids are others."""
+    if isinstance(value, Tensor):
+        return new.get(id(value), value)
+    if isinstance(value, Module):
+        twin = copy(value)
+        vars(twin).update(_exchanged(vars(value), new))
+        return twin
+    if isinstance(value, dict):
+        return {name: _exchanged(v, new) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_exchanged(v, new) for v in value)
+    return value
 
 
 def _some(names: Set[str]) -> str:

@@ -40,7 +40,9 @@ PICTURES = {  # that examples leave in their run folders: what is on them
     "components.png": "The decoder along each component of the mixture",
     "completions.png": "Test digits, their upper halves, and lower halves that the model draws",
     "receptive.png": "What a pixel's logit depends on, in both networks",
+    "levels.png": "Samples as they grow, a column each, from the smallest image down",
     "walk.png": "Along great circles through z, a row a walk",
+    "features.png": "What a unit of the code adds to an image, the most used units first",
     "sweep_1.png": "A row a category; along it the code's first number changes",
     "sweep_2.png": "A row a category; along it the code's second number changes",
     "classes.png": "The share of each class among the samples, epoch after epoch",
@@ -141,7 +143,7 @@ def _classes(evaluation: Evaluation) -> str:
 
 
 def _over_time(evaluation: Evaluation) -> str:
-    """Grids of the same noise, epoch after epoch. The script makes a slider of them."""
+    """Grids of the same noise or of the same images. The script makes a slider of them."""
     paths = sorted(evaluation.run.samples.glob("epoch_*.png"))
     if not paths:
         return ""
@@ -149,13 +151,12 @@ def _over_time(evaluation: Evaluation) -> str:
     figures = []
     for path in (paths[i] for i in chosen):
         epoch = int(path.stem.removeprefix("epoch_"))
-        alt = f"The grid of samples after epoch {epoch}"
+        alt = f"The grid after epoch {epoch}"
         figures.append(
             f"<figure>{_image(path, alt)}<figcaption>after epoch {epoch}</figcaption></figure>"
         )
-    return _section(
-        "over-time", "Samples over time", f"<div class='strip'>{''.join(figures)}</div>"
-    )
+    strip = f"<div class='strip'>{''.join(figures)}</div>"
+    return _section("over-time", "Epoch after epoch", strip)
 
 
 def _curves(evaluation: Evaluation) -> str:

@@ -33,6 +33,10 @@ class PCA:
     components: Array
     variances: Array
 
+    def first(self, d: int) -> PCA:
+        """That of its first d components."""
+        return PCA(self.mean, self.components[:d], self.variances[:d])
+
     def encode(self, x: Any) -> Array:
         """The coordinates of points x (N, D): (N, d)."""
         return (np.asarray(x) - self.mean) @ self.components.T

@@ -55,25 +55,38 @@ class Parser(argparse.ArgumentParser):
     """argparse, with errors in one line."""
 
     configs: tuple[type[Config], ...] = ()  # of the models that it has the options of
+    points: tuple[str, ...] = ()  # the names that --data has, where it is not of images
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (--help shows all flags)\n")
 
 
-def parser(description: str, *modules: ModuleType, out: str, epochs: int, batch: int) -> Parser:
+def parser(
+    description: str,
+    *modules: ModuleType,
+    out: str,
+    epochs: int,
+    batch: int,
+    points: tuple[str, ...] = (),
+) -> Parser:
     """A parser with the common flags and those of the models' Configs; the example adds its own.
 
-    out: the default run folder.
+    out: the default run folder. points: what --data may be in an example that makes its own points,
+    instead of images; the first unless given.
     """
     p = Parser(description=description, formatter_class=_Help, allow_abbrev=False)
     p.configs = tuple(module.Config for module in modules)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute")
-    p.add_argument(
-        "--data",
-        default="auto",
-        metavar="auto|mnist|fashion|cifar10|strokes|PATH",
-        help="auto: MNIST if it is found or can be downloaded, else the built-in strokes",
-    )
+    p.points = points
+    if points:
+        p.add_argument("--data", choices=points, default=points[0], help="where the points lie")
+    else:
+        p.add_argument(
+            "--data",
+            default="auto",
+            metavar="auto|mnist|fashion|cifar10|strokes|PATH",
+            help="auto: MNIST if it is found or can be downloaded, else the built-in strokes",
+        )
     count, natural = argument(COUNT), argument(NATURAL)
     p.add_argument("--only", nargs="+", metavar="CLASS", help="learn from these classes alone")
     p.add_argument("--size", type=count, metavar="N", help="resize the images to N×N")
@@ -151,7 +164,7 @@ def read(p: Parser, argv: list[str], *, free: Sequence[str] = ()) -> tuple[Optio
         options.out = str(free_folder(options.out))
     check_device(options.device)
     threads.count()  # a wrong TINYGEN_THREADS is told now, before there is a run folder
-    if options.data not in data.NAMES and Path(options.data).exists():
+    if options.data not in (*data.NAMES, *p.points) and Path(options.data).exists():
         options.data = str(Path(options.data).absolute())  # to resume from another folder
     return options, given
 
