@@ -53,7 +53,7 @@ def announced(training):
         trial.opts_G[0].t = first + trial.config.fade * (level > 0)
         seconds += count * seconds_a_step(training, trial)
     each = ", ".join(f"{n} at {4 * 2**level}×{4 * 2**level}" for level, n in levels.items())
-    return f"about {max(round(seconds / 60), 1)} min: {each or 'no'} steps"
+    return f"about {max(round(seconds / 60), 1)} min: {each} steps" if each else "no steps are left"
 
 
 def stage_at(model, t):
