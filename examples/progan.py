@@ -2,7 +2,7 @@
 
 The schedule and the losses are in tinygen/models/progan.py, the networks in progan_networks.py.
 --data cifar10, or a folder of your own, is learned as MNIST is. The first line printed says how
-long it will take: about ten minutes on two cores unless flags say otherwise. Leaves:
+long it will take as measured here: some five minutes on two idle cores. Leaves:
 
     samples/level_008.png …    what the networks draw at the end of each level, of the same noise
     walk.png, walk.gif         along great circles through z, as a strip and moving
@@ -26,7 +26,7 @@ from tinygen.train.checkpoint import read_position
 from tinygen.weights import write_json
 
 SAMPLES = 1000  # at most, that are compared with as many real images
-WALKS, STATIONS, EACH = 18, 6, 8  # side by side; places that each comes through; frames to the next
+WALKS, STATIONS, EACH = 8, 6, 8  # side by side; places that each comes through; frames to the next
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def announced(training):
         trial.opts_G[0].t = first + trial.config.fade * (level > 0)
         seconds += count * seconds_a_step(training, trial)
     each = ", ".join(f"{n} at {4 * 2**level}×{4 * 2**level}" for level, n in levels.items())
-    return f"about {max(round(seconds / 60), 1)} min: {each or 'no'} steps"
+    return f"about {max(round(seconds / 60), 1)} min: {each} steps" if each else "no steps are left"
 
 
 def stage_at(model, t):
@@ -110,7 +110,7 @@ def draw_walk(training):
     images = images.reshape(WALKS, STATIONS * EACH, *images.shape[1:])
     strip = images[:4, :: EACH // 2].reshape(-1, *images.shape[2:])
     plots.save(plots.grid(strip, columns=2 * STATIONS), training.run.folder / "walk.png")
-    plots.animate(images.swapaxes(0, 1), training.run.folder / "walk.gif", columns=WALKS // 3)
+    plots.animate(images.swapaxes(0, 1), training.run.folder / "walk.gif", columns=WALKS // 2)
 
 
 def report_swd(training):

@@ -46,7 +46,7 @@ def test_a_run_leaves_what_is_promised(folder):
     assert imread(run / "samples" / "epoch_0002.png").shape[:2] == (2 * 74, 2 * 82)
     assert imread(run / "walk.png").shape[:2] == (2 * (4 * 9 + 2), 2 * (12 * 10 + 2))
     with Image.open(run / "walk.gif") as film:
-        assert (film.n_frames, film.size) == (48, (2 * (6 * 10 + 2), 2 * (3 * 9 + 2)))
+        assert (film.n_frames, film.size) == (48, (2 * (4 * 10 + 2), 2 * (2 * 9 + 2)))
     swd = json.loads((run / "swd.json").read_text())
     assert swd["images"] == 10 and list(swd["samples"]) == list(swd["real images"]) == ["7"]
     assert not list(run.rglob(".*"))
