@@ -23,7 +23,7 @@ SMALL = {  # flags, so that the kernels may run on the host and rounding does no
     "aae": ["--labels"],
     "wgan_gp": ["--n-critic", "2"],
     "made": ["--hidden", "20"],
-    "remedies": ["--arch", "mlp", "--remedy", "minibatch"],
+    "remedies": ["--arch", "mlp", "--remedy", "minibatch", "--lr", "1e-4"],
     "pixelcnn": ["--width", "4", "--blocks", "1"],
     "progan": ["--widths", "4", "3", "--fade", "4", "--rest", "3"],
 }
