@@ -1,8 +1,8 @@
 """Which remedies keep a GAN from collapsing? python examples/compare_remedies_mnist.py
 
-Trains the GAN of tinygen/models/remedies.py where it collapses to one digit, five steps of G for
-each of D at a high rate, with each of the remedies and without, from --seeds seeds. Each run has a
-folder of its own below --out; what was stopped goes on with --resume. Leaves:
+Trains the GAN of tinygen/models/remedies.py where it collapses, five steps of G for each of D at a
+high rate, with each of the remedies and without, from --seeds seeds: some twenty minutes. Each run
+has a folder of its own below --out; what was stopped goes on with --resume. Leaves:
 
     remedies.json, remedies.md    what the classifier sees in 2,000 samples of each run: the share
                                   of the most frequent class, classes with at least 1 % of the

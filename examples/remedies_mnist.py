@@ -2,7 +2,7 @@
 
 The remedies are in tinygen/models/remedies.py. Every epoch leaves a grid of the same 64 noise
 vectors, and classes.png, the share of each digit among 1,000 samples as a classifier sees them.
-Without a remedy this ends in one digit:
+Without a remedy this ends in one picture:
 
     python examples/remedies_mnist.py --arch mlp --generator-steps 5 --lr 2e-3 --beta1 0.9
 

@@ -8,7 +8,8 @@ With K = 0, the plain GAN, G runs from one mode to the next. A few minutes. Leav
     ring.png    where G's points are at these times, from the first seed, beside the real ones
 
 A mode is covered if at least 1 % of 2,000 points lie within 10σ = 0.2 of its centre, an eighth of
-the way to the next. Points on target are those within 3σ of a centre.
+the way to the next. Points on target are those within 3σ of a centre. Mind that points spread
+evenly along the circle cover all eight, with 8 % of them on target.
 
 As in the paper's appendix A: the ring, 256 dimensions of z, hidden layers of 128, D's input divided
 by 4, saturating losses, orthogonal weights of gain 0.8, Adam with β₁ = 0.5. Not as there: rates of
