@@ -25,7 +25,7 @@ SMALL = {  # flags, so that the kernels may run on the host and rounding does no
     "made": ["--hidden", "20"],
     "remedies": ["--arch", "mlp", "--remedy", "minibatch", "--lr", "1e-4"],
     "pixelcnn": ["--width", "4", "--blocks", "1"],
-    "progan": ["--widths", "4", "3", "--fade", "4", "--rest", "3"],
+    "progan": ["--widths", "4", "3", "--fade", "4", "--rest", "3", "--lr", "1e-3"],
 }
 EXAMPLES = {  # but for those that only train models of the others
     name: [path.name, *SMALL.get(name, [])]

@@ -3,7 +3,8 @@
     section(model, classes)    the part: weights, layers and explorer.js, which computes them
 
 To look at it takes no Python and no network: the weights lie in the page, as float16. This
-rounding has moved no pixel by one of the 255 steps of grey, of no model tried.
+rounding has moved no pixel by one of the 255 steps of grey, of no model tried but ProGAN, whose
+layers are many: of a trained one, one pixel in a thousand by 0.6 of a step or more, none by two.
 """
 
 from __future__ import annotations
