@@ -69,7 +69,7 @@ SEVERAL_PASSES = ("made", "pixelcnn", "lapgan")  # no one network draws these mo
 
 @pytest.mark.parametrize("name", SEVERAL_PASSES)
 def test_a_model_of_several_passes_has_none(name):
-    with pytest.raises(UsageError, match="no .* draws the images, but one a"):
+    with pytest.raises(UsageError, match=r"no .* draws the images, but one a"):
         explorer.section(build(name), CLASSES)
 
 
