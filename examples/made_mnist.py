@@ -15,7 +15,7 @@ from tinygen.models import made
 
 
 def main() -> None:
-    p = train.parser(__doc__, made, out="runs/made_mnist", epochs=15, batch=100)
+    p = train.parser(__doc__, made, out="runs/made_mnist", epochs=8, batch=100)
     training = train.prepare(p)
     training.fit()
     report.report_density(training)
