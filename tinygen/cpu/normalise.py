@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from . import threads
-from .reduce import column_sums
+from .compiled import loop
+from .reduce import NARROW, SHORT, column_sums
 from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
@@ -35,15 +36,47 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     def work(lo: int, hi: int) -> tuple[int, Array, Array]:
         so_far = (0, np.zeros_like(flat[0]), np.zeros_like(flat[0]))
         for part in blocks(lo, hi, rows):
-            block = flat[part]
-            mean = column_sums(block) / block.dtype.type(len(block))
-            centred = np.subtract(block, mean, out=scratch("norm a", block.shape, block.dtype))
-            centred *= centred
-            so_far = _joined(so_far, (len(block), mean, column_sums(centred)))
+            so_far = _joined(so_far, _moments(flat[part]))
         return so_far
 
     n, mean, squares = reduce(_joined, run(work, len(flat), least=rows))
     return mean, squares / flat.dtype.type(n)
+
+
+def _moments(x: Array) -> tuple[int, Array, Array]:
+    """(rows, mean, sum of squares about the mean) of x (rows, C)."""
+    n = len(x)
+    mean, squares = np.empty((2, x.shape[1]), x.dtype)
+    if x.shape[1] < NARROW or not _moments_loop(x, mean, squares):
+        mean = column_sums(x) / x.dtype.type(n)
+        centred = np.subtract(x, mean, out=scratch("norm a", x.shape, x.dtype))
+        centred *= centred
+        squares = column_sums(centred)
+    return n, mean, squares
+
+
+@loop
+def _moments_loop(x: Any, mean: Any, squares: Any) -> None:
+    """In runs of SHORT rows, which are read twice but from memory once, joined as in `_joined`."""
+    number = x.dtype.type
+    m, q = np.empty_like(mean), np.empty_like(mean)
+    mean[:], squares[:] = 0, 0
+    for lo in range(0, len(x), SHORT):
+        hi = min(lo + SHORT, len(x))
+        m[:], q[:] = 0, 0
+        for i in range(lo, hi):
+            for j in range(len(m)):
+                m[j] += x[i, j]
+        m /= number(hi - lo)
+        for i in range(lo, hi):
+            for j in range(len(m)):
+                d = x[i, j] - m[j]
+                q[j] += d * d
+        share = number((hi - lo) / hi)
+        for j in range(len(m)):
+            step = m[j] - mean[j]
+            mean[j] += step * share
+            squares[j] += q[j] + step * step * (share * number(lo))
 
 
 def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -67,12 +100,20 @@ def scale_and_shift(x: Array, mean: Array, scale: Array, gamma: Array, beta: Arr
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, rows):
             out = y.reshape(flat.shape)[part]
-            np.subtract(flat[part], mean, out=out)
-            out *= slope
-            out += beta
+            if not _shift_loop(out, flat[part], mean, slope, beta):
+                np.subtract(flat[part], mean, out=out)
+                out *= slope
+                out += beta
 
     run(work, len(flat), least=rows)
     return y
+
+
+@loop
+def _shift_loop(y: Any, x: Any, mean: Any, slope: Any, beta: Any) -> None:
+    for i in range(len(x)):
+        for j in range(len(mean)):
+            y[i, j] = (x[i, j] - mean[j]) * slope[j] + beta[j]
 
 
 def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array, Array]:
@@ -82,16 +123,35 @@ def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array,
     def work(lo: int, hi: int) -> Array:
         sums = np.zeros((2, flat.shape[1]), flat.dtype)
         for part in blocks(lo, hi, rows):
-            t = scratch("norm a", flat[part].shape, flat.dtype)
-            np.subtract(flat[part], mean, out=t)
-            t *= flat_g[part]
-            sums[0] += column_sums(flat_g[part])
-            sums[1] += column_sums(t)
+            sums += _sums(flat_g[part], flat[part], mean)
         sums[1] *= scale
         return sums
 
     sums = total(run(work, len(flat), least=rows))
     return sums[0], sums[1]
+
+
+def _sums(g: Array, x: Array, mean: Array) -> Array:
+    """Σ g and Σ g·(x - mean) over the rows: (2, C)."""
+    sums = np.zeros((2, x.shape[1]), x.dtype)
+    if x.shape[1] < NARROW or not _sums_loop(sums, g, x, mean):
+        t = np.subtract(x, mean, out=scratch("norm a", x.shape, x.dtype))
+        t *= g
+        sums[0], sums[1] = column_sums(g), column_sums(t)
+    return sums
+
+
+@loop
+def _sums_loop(sums: Any, g: Any, x: Any, mean: Any) -> None:
+    """In runs of SHORT rows, so that errors grow with the number of runs."""
+    part = np.empty_like(sums)
+    for lo in range(0, len(x), SHORT):
+        part[:] = 0
+        for i in range(lo, min(lo + SHORT, len(x))):
+            for j in range(len(mean)):
+                part[0, j] += g[i, j]
+                part[1, j] += g[i, j] * (x[i, j] - mean[j])
+        sums += part
 
 
 def batch_norm_grad(
@@ -106,14 +166,24 @@ def batch_norm_grad(
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, rows):
             out = dx.reshape(flat.shape)[part]
-            np.subtract(mean, flat[part], out=out)  # -x̂ / scale
-            out *= slope
-            out += flat_g[part]
-            out -= mean_g
-            out *= factor
+            if not _gradient_loop(out, flat_g[part], flat[part], mean, slope, mean_g, factor):
+                np.subtract(mean, flat[part], out=out)  # -x̂ / scale
+                out *= slope
+                out += flat_g[part]
+                out -= mean_g
+                out *= factor
 
     run(work, len(flat), least=rows)
     return dx
+
+
+@loop
+def _gradient_loop(
+    dx: Any, g: Any, x: Any, mean: Any, slope: Any, mean_g: Any, factor: Any
+) -> None:
+    for i in range(len(x)):
+        for j in range(len(mean)):
+            dx[i, j] = (g[i, j] - mean_g[j] - (x[i, j] - mean[j]) * slope[j]) * factor[j]
 
 
 def _samples(x: Array, n: int) -> tuple[Array, int]:

@@ -1,4 +1,4 @@
-"""Adam's update without new arrays: every pass stays in the cache."""
+"""Updates without new arrays: one pass over memory, or passes that stay in the cache."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .compiled import loop
 from .threads import scratch
 
 Array = np.ndarray[Any, Any]
@@ -23,8 +24,17 @@ def adam(
 
     keep: what p is multiplied by first, AdamW's 1 - lr · λ.
     """
-    (p, g, m, v), (beta1, beta2) = block, betas
+    beta1, beta2 = betas
     root = (1 - beta2**t) ** 0.5
+    numbers = lr * root / (1 - beta1**t), eps * root, float(keep)
+    if not adam_loop(*block, beta1, 1 - beta1, beta2, 1 - beta2, *numbers):
+        _adam(block, betas, *numbers)
+
+
+def _adam(
+    block: tuple[Array, ...], betas: tuple[float, float], rate: float, eps: float, keep: float
+) -> None:
+    (p, g, m, v), (beta1, beta2) = block, betas
     a = scratch("adam", p.shape, p.dtype)
     m *= beta1
     np.multiply(g, 1 - beta1, out=a)
@@ -34,9 +44,20 @@ def adam(
     a *= 1 - beta2
     v += a
     np.sqrt(v, out=a)
-    a += eps * root
+    a += eps
     np.divide(m, a, out=a)
-    a *= lr * root / (1 - beta1**t)
+    a *= rate
     if keep != 1:
         p *= keep
     p -= a
+
+
+@loop
+def adam_loop(
+    p: Any, g: Any, m: Any, v: Any, beta1: Any, rest1: Any, beta2: Any, rest2: Any,
+    rate: Any, eps: Any, keep: Any,
+) -> None:  # fmt: skip
+    for i in range(p.size):
+        m[i] = beta1 * m[i] + rest1 * g[i]
+        v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
+        p[i] = keep * p[i] - rate * m[i] / (np.sqrt(v[i]) + eps)
