@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tinygen as tg
 from tinygen import optim
 from tinygen.core import Tensor
-from tinygen.cpu import compiled, normalise, threads
+from tinygen.cpu import activation, compiled, elementwise, normalise, threads
+from tinygen.cpu import optim as cpu_optim
 from tinygen.cpu.compiled import loop
 
 ROOT = Path(__file__).parents[2]
@@ -43,18 +45,82 @@ def numba(monkeypatch):
 # --- what loops compute ---------------------------------------------------------------------------
 
 
+OPTIMISERS = {
+    "sgd": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
+    "rmsprop": lambda p: optim.RMSProp(p, lr=0.1, eps=0),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.1),
+    "adamw": lambda p: optim.AdamW(p, weight_decay=0.3),
+}
+
+
 @DTYPES
 @pytest.mark.parametrize("size", [0, 1, 7, 1000])
-def test_adam_is_the_formula(dtype, size, way):
-    opt = optim.AdamW([Tensor(np.zeros(1, dtype), requires_grad=True)], weight_decay=0.3)
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_step_is_the_formula(name, size, dtype, way):
+    opt = OPTIMISERS[name]([Tensor(np.zeros(1, dtype), requires_grad=True)])
     r = np.random.default_rng(size)
-    one = [*r.standard_normal((3, size)).astype(dtype), r.random(size).astype(dtype)]
+    state = [*r.standard_normal((len(opt.slots) - 1, size)), r.random(size)]  # v is not negative
+    one = [a.astype(dtype) for a in (*r.standard_normal((2, size)), *state)]
     two = [a.copy() for a in one]
     for opt.t in (1, 2, 7):
         opt.update(*one)
         opt.update_cpu(*two)
         for a, b in zip(one, two, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-11)
+
+
+@DTYPES
+@pytest.mark.parametrize(
+    "op, x, axes", [("batch_norm", (1000, 20), (20,)), ("layer_norm", (300, 2100), (2100,))]
+)
+def test_norms_of_long_rows_and_columns(op, x, axes, dtype, way):
+    """Longer than the runs that sums are made of."""
+    r, op = np.random.default_rng(0), getattr(tg, op)
+    arrays = [r.standard_normal(s).astype(dtype) + 2 for s in (x, axes, axes)]
+    xs = [Tensor(a, requires_grad=True) for a in arrays]
+    y, c = op(*xs), r.standard_normal(x).astype(dtype)
+    tolerance = (
+        {"rtol": 1e-3, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-12}
+    )
+    np.testing.assert_allclose(y.numpy(), op.forward(*arrays), **tolerance)
+    formula = tg.grad(y, xs, c, create_graph=True)
+    for a, b in zip(tg.grad(y, xs, c), formula, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), **tolerance)
+
+
+NUMBERS = [0.0, -0.0, 1.0, -2.0, np.nan, np.inf, -np.inf]
+GRADIENTS = {  # loop and what is to come of it
+    "leaky_relu": (lambda g, x: activation.leaky_relu(x, slope=0.2), lambda g, x: x * slope(x)),
+    "leaky": (lambda g, x: activation.leaky_relu_grad(g, x, 0.2), lambda g, x: g * slope(x)),
+    "relu": (lambda g, x: activation.leaky_relu_grad(g, x, 0.0), lambda g, x: g * (x > 0)),
+    "tanh": (activation.tanh_grad, lambda g, y: g * (1 - y * y)),
+    "sigmoid": (activation.sigmoid_grad, lambda g, y: g * y * (1 - y)),
+}
+
+
+def slope(x):
+    return np.where(x > 0, x.dtype.type(1), x.dtype.type(0.2))
+
+
+@DTYPES
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_activations_pass_on_what_is_not_finite(name, dtype, way, monkeypatch):
+    monkeypatch.setattr(elementwise, "SHORT", 0)
+    g, x = np.array(list(product(NUMBERS, repeat=2)), dtype).T.copy()
+    tuned, plain = GRADIENTS[name]
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(tuned(g, x), plain(g, x), rtol=1e-6)
+
+
+@DTYPES
+@pytest.mark.parametrize("cut", [slice(None), slice(None, None, 2), (slice(1, 3), slice(2))])
+def test_averages(cut, dtype, way, monkeypatch):
+    """Also of views that are not contiguous, which are left to NumPy."""
+    monkeypatch.setattr(elementwise, "SHORT", 0)
+    kept, now = np.random.default_rng(0).standard_normal((2, 9, 5)).astype(dtype)
+    y = cpu_optim.average(kept[cut], now[cut], 0.1)
+    np.testing.assert_allclose(y, 0.9 * kept[cut] + 0.1 * now[cut], rtol=1e-4, atol=1e-7)
+    assert y.dtype == dtype
 
 
 @DTYPES

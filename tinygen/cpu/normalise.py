@@ -1,7 +1,7 @@
-"""Batch norm in two passes over memory, one for the statistics, one for the result, and layer norm
-in one; their gradients likewise. Each block of rows stays in the cache.
+"""Batch norm in two passes over memory, one for the statistics, one for the result; its gradient
+likewise. Each block of rows stays in the cache. Layer norm: normalise_layer.py.
 
-Batch norm takes x (rows, C), or more axes before C; layer norm x (N, ..., *S).
+x is (rows, C), or has more axes before C.
 
 A block's mean and sum of squares about it are joined with those before (Chan, Golub & LeVeque
 1979), which loses no digits where the mean is large, as E[x²] - mean² would.
@@ -9,7 +9,6 @@ A block's mean and sum of squares about it are joined with those before (Chan, G
 
 from __future__ import annotations
 
-import math
 from functools import reduce
 from typing import Any
 
@@ -184,75 +183,3 @@ def _gradient_loop(
     for i in range(len(x)):
         for j in range(len(mean)):
             dx[i, j] = (g[i, j] - mean_g[j] - (x[i, j] - mean[j]) * slope[j]) * factor[j]
-
-
-def _samples(x: Array, n: int) -> tuple[Array, int]:
-    """x as (samples, n), and how many samples make a block."""
-    return np.ascontiguousarray(x).reshape(-1, n), max(1, threads.BLOCK_ENTRIES // n)
-
-
-def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-    """(y, mean, scale): each sample normalised, and its statistics, (samples,) each."""
-    flat, rows = _samples(x, gamma.size)
-    y = np.empty(x.shape, x.dtype)
-    mean, scale = np.empty((2, len(flat)), x.dtype)
-    gamma, beta, rounded = gamma.reshape(-1), beta.reshape(-1), x.dtype.type(eps)
-
-    def work(lo: int, hi: int) -> None:
-        for part in blocks(lo, hi, rows):
-            out = y.reshape(flat.shape)[part]
-            square = scratch("norm a", out.shape, x.dtype)
-            np.mean(flat[part], axis=1, out=mean[part])
-            np.subtract(flat[part], mean[part, None], out=out)
-            np.multiply(out, out, out=square)
-            scale[part] = 1 / np.sqrt(square.mean(axis=1) + rounded)
-            out *= scale[part, None]
-            out *= gamma
-            out += beta
-
-    run(work, len(flat), least=rows)
-    return y, mean, scale
-
-
-def layer_norm_grad(g: Array, x: Array, mean: Array, scale: Array, gamma: Array) -> Array:
-    """scale · (h - mean(h) - x̂ · mean(h·x̂)) for each sample, h = g·γ."""
-    (flat_g, rows), (flat, _) = (_samples(a, gamma.size) for a in (g, x))
-    dx, gamma = np.empty(x.shape, x.dtype), gamma.reshape(-1)
-
-    def work(lo: int, hi: int) -> None:
-        for part in blocks(lo, hi, rows):
-            h = dx.reshape(flat.shape)[part]
-            d, product = (scratch(name, h.shape, h.dtype) for name in ("norm a", "norm b"))
-            slope = scale[part, None]
-            np.subtract(flat[part], mean[part, None], out=d)  # x̂ / scale
-            np.multiply(flat_g[part], gamma, out=h)
-            np.multiply(h, d, out=product)
-            d *= product.mean(axis=1, keepdims=True) * slope * slope
-            h -= h.mean(axis=1, keepdims=True)
-            h -= d
-            h *= slope
-
-    run(work, len(flat), least=rows)
-    return dx
-
-
-def layer_gradient_sums(
-    g: Array, x: Array, mean: Array, scale: Array, shape: tuple[int, ...]
-) -> tuple[Array, Array]:
-    """(Σ g, Σ g·x̂) over the samples: of gamma's shape."""
-    n = math.prod(shape)
-    (flat_g, rows), (flat, _) = (_samples(a, n) for a in (g, x))
-
-    def work(lo: int, hi: int) -> Array:
-        sums = np.zeros((2, n), flat.dtype)
-        for part in blocks(lo, hi, rows):
-            t = scratch("norm a", flat[part].shape, flat.dtype)
-            np.subtract(flat[part], mean[part, None], out=t)
-            t *= scale[part, None]
-            t *= flat_g[part]
-            sums[0] += column_sums(flat_g[part])
-            sums[1] += column_sums(t)
-        return sums
-
-    sums = total(run(work, len(flat), least=rows)).reshape(2, *shape)
-    return sums[0], sums[1]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .compiled import loop
+from .elementwise import over
 from .threads import scratch
 
 Array = np.ndarray[Any, Any]
@@ -26,7 +27,7 @@ def adam(
     """
     beta1, beta2 = betas
     root = (1 - beta2**t) ** 0.5
-    numbers = lr * root / (1 - beta1**t), eps * root, float(keep)
+    numbers = float(lr * root / (1 - beta1**t)), float(eps * root), float(keep)
     if not adam_loop(*block, beta1, 1 - beta1, beta2, 1 - beta2, *numbers):
         _adam(block, betas, *numbers)
 
@@ -61,3 +62,36 @@ def adam_loop(
         m[i] = beta1 * m[i] + rest1 * g[i]
         v[i] = beta2 * v[i] + rest2 * g[i] * g[i]
         p[i] = keep * p[i] - rate * m[i] / (np.sqrt(v[i]) + eps)
+
+
+@loop
+def sgd_loop(p: Any, g: Any, u: Any, momentum: Any, lr: Any) -> None:
+    """u ← momentum · u + g, p ← p - lr · u."""
+    for i in range(p.size):
+        u[i] = momentum * u[i] + g[i]
+        p[i] = p[i] - lr * u[i]
+
+
+@loop
+def scaled_loop(p: Any, g: Any, v: Any, decay: Any, rest: Any, lr: Any, eps: Any) -> None:
+    """v ← decay · v + rest · g², p ← p - lr · g / (√v + ε): RMSProp, and Adagrad with 1 and 1."""
+    for i in range(p.size):
+        v[i] = decay * v[i] + rest * g[i] * g[i]
+        p[i] = p[i] - lr * g[i] / (np.sqrt(v[i]) + eps)
+
+
+def average(kept: Array, now: Array, rest: float) -> Array:
+    """kept + (now - kept) · rest."""
+
+    def block(out: Array, kept: Array, now: Array, rest: float) -> None:
+        np.subtract(now, kept, out=out)
+        out *= rest
+        out += kept
+
+    return over(block, kept, now, rest, loop=_average_loop)
+
+
+@loop
+def _average_loop(out: Any, kept: Any, now: Any, rest: Any) -> None:
+    for i in range(out.size):
+        out[i] = kept[i] + (now[i] - kept[i]) * rest
