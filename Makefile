@@ -1,5 +1,6 @@
 # Set-up and the two jobs: `make gan` trains and draws digits, `make test` proves the library.
-# Each makes its own virtual environment in .venv first. More flags: make gan ARGS="--epochs 1"
+# Each makes its own virtual environment in .venv first, with Numba where there is a wheel of it.
+# More flags: make gan ARGS="--epochs 1"
 # `make test-all` also tests the tests: the stand-in for a GPU, planted bugs, benchmarks, the wheel.
 # `make browser-test` opens the pages in headless Chromium, which has to be there already.
 # `make gpu` tests and measures on an NVIDIA GPU, with the python3 and CuPy that are there already.
@@ -37,7 +38,8 @@ lint: .venv/ready-lint
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --only-binary numba,llvmlite --editable ".[fast]" \
+		|| $(BIN)/python -m pip install --quiet --editable .
 	$(BIN)/python -c "open('.venv/ready', 'w')"
 
 .venv/ready-test: .venv/ready

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "tinygen"
 FLOORS = [
-    {"device", "errors", "version", "axes", "windows", "cpu", "cuda"},
+    {"device", "errors", "version", "axes", "windows", "cache", "cpu", "cuda"},
     {"recording", "core", "primitives", "autodiff", "checker"},
     {"ops"},
     {"nn", "optim", "prob", "weights"},
@@ -81,8 +81,8 @@ def test_the_checker_sees_relative_imports():
 
 
 def test_import_is_light():
-    """No pictures, progress bars, data or SciPy before they are asked for."""
-    heavy = ("matplotlib", "scipy", "tqdm", "PIL", "safetensors", "tinygen.data", "cupy")
+    """No pictures, progress bars, data, SciPy or Numba before they are asked for."""
+    heavy = ("matplotlib", "scipy", "tqdm", "PIL", "safetensors", "tinygen.data", "cupy", "numba")
     code = f"import sys, tinygen; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinygen import doctor
-from tinygen.cpu import threads
+from tinygen.cpu import compiled, threads
 from tinygen.data.known import KNOWN, PARTS
 from tinygen.device import DeviceError
 
@@ -25,10 +25,10 @@ def run(**env):
 
 def test_this_machine_is_looked_at_line_by_line(tmp_path):
     done = run(TINYGEN_THREADS="1", TINYGEN_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
-    assert done.stderr == "", done.stderr
+    assert all(line.startswith("tinygen: compiling") for line in done.stderr.splitlines())
     lines = done.stdout.splitlines()
-    names = ["Python", "NumPy", "threads", "heap", "kernels", "driver", "CuPy"]
-    assert [line.split()[1] for line in lines][:7] == names
+    names = ["Python", "NumPy", "threads", "heap", "loops", "kernels", "driver", "CuPy"]
+    assert [line.split()[1] for line in lines][:8] == names
     assert [line.split()[1] for line in lines][-3:] == list(KNOWN)
     faults = [line for line in lines if line.startswith("fault")]
     assert all(line.startswith(("ok ", "fault ")) for line in lines)
@@ -188,6 +188,17 @@ def test_threads_and_heap(monkeypatch):
     threads.count.cache_clear()
     assert "kept for" in doctor.heap(True, None)
     assert "TINYGEN_MALLOC=0" in doctor.heap(False, "0") and "C library" in doctor.heap(False, None)
+
+
+def test_loops(monkeypatch):
+    line = lambda why: (monkeypatch.setattr(compiled, "why_not", why), doctor.loops_line())[1]
+    assert line(compiled.OFF) == ("loops", "not compiled, which is slower: TINYGEN_COMPILED=0", "")
+    missing = line(compiled.MISSING)
+    assert missing.found.endswith("pip install 'tinygen[fast]'") and not missing.type
+    broken = line("Numba fails: ImportError: needs NumPy 2.4 or less")
+    assert "NumPy 2.4" in broken.found and broken.type == "pip install --force-reinstall numba"
+    numba = pytest.importorskip("numba")
+    assert f"compiled by Numba {numba.__version__}, kept in " in line("").found
 
 
 def test_kernels_that_are_missing(tmp_path):

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cpu import memory, threads
+from .cpu import compiled, memory, optim, threads
 from .cuda import elementwise, launch
 from .data import DataError
 from .data.fetch import search_places
@@ -56,6 +57,7 @@ def findings() -> Iterator[Line]:
     yield numpy_line(np.__version__, _blas())
     yield threads_line()
     yield Line("heap", heap(memory.keep_heap(), os.environ.get("TINYGEN_MALLOC")))
+    yield loops_line()
     yield kernels_line(launch.folder())
     yield from cuda_lines(_cupy_wheels(), _driver())
     yield from data_lines()
@@ -100,6 +102,21 @@ def heap(kept: bool, setting: str | None) -> str:
     if kept:
         return "freed memory is kept for the next array"
     return f"not kept ({'TINYGEN_MALLOC=0' if setting == '0' else 'this C library cannot'})"
+
+
+def loops_line() -> Line:
+    """Whether Numba compiles the CPU's loops: Adam's is tried."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the line says it
+        optim.adam(*np.ones((4, 8), np.float32), lr=0.0, betas=(0.0, 0.0), eps=1.0, t=1)
+    if compiled.in_use():
+        version, folder = metadata.version("numba"), optim.adam_loop.folder()
+        return Line("loops", f"compiled by Numba {version}, kept in {folder or 'no folder'}")
+    found = f"not compiled, which is slower: {compiled.why_not}"
+    if compiled.why_not == compiled.MISSING:
+        return Line("loops", f"{found}: pip install 'tinygen[fast]'")
+    broken = compiled.why_not != compiled.OFF
+    return Line("loops", found, "pip install --force-reinstall numba" if broken else "")
 
 
 def kernels_line(folder: Path) -> Line:

@@ -1,6 +1,7 @@
 """Tuned NumPy against the plain forward of its op.
 
-With blocks so small and threads so many that the catalogue's arrays are cut up as large ones are.
+With blocks so small and threads so many that the catalogue's arrays are cut up as large ones are,
+in NumPy alone and compiled.
 """
 
 import numpy as np
@@ -21,7 +22,7 @@ FAST = [n for n, p in Primitive.registry.items() if n in CASES and p.fast_rules]
 
 
 @pytest.fixture(autouse=True, params=[1, 3])
-def small_blocks(request, monkeypatch):
+def small_blocks(request, monkeypatch, way):
     monkeypatch.setattr(threads, "count", lambda: request.param)
     monkeypatch.setattr(threads, "BLOCK_ENTRIES", 4)
     monkeypatch.setattr(conv, "BLOCK_BYTES", 100)

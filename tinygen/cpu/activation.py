@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .compiled import loop
 from .elementwise import Array, over, ufunc
 from .threads import scratch
 
@@ -95,25 +96,39 @@ def _log_1_plus_exp(out: Array, x: Array) -> Array:
 def leaky_relu(x: Array, *, slope: float) -> Array:
     """x where x > 0, slope · x elsewhere, for 0 <= slope < 1."""
 
-    def block(out: Array, x: Array) -> None:
+    def block(out: Array, x: Array, slope: float) -> None:
         if slope:
             np.multiply(x, slope, out=out)
         np.maximum(x, out if slope else 0, out=out)
 
-    return over(block, x)
+    # relu is one pass as it is
+    return over(block, x, float(slope), loop=_leaky_relu_loop if slope else None)
+
+
+@loop
+def _leaky_relu_loop(out: Any, x: Any, slope: Any) -> None:
+    for i in range(len(out)):
+        out[i] = x[i] if x[i] > 0 else slope * x[i]
 
 
 def leaky_relu_grad(g: Array, x: Array, slope: float) -> Array:
     """g where x > 0, slope · g elsewhere: by a product, which is faster than a choice."""
 
-    def block(out: Array, g: Array, x: Array) -> None:
+    def block(out: Array, g: Array, x: Array, slope: float) -> None:
         np.greater(x, 0, out=out)
         if slope:
             out *= 1 - slope
             out += slope
         out *= g
 
-    return over(block, g, x)
+    return over(block, g, x, float(slope), loop=_leaky_relu_grad_loop)
+
+
+@loop
+def _leaky_relu_grad_loop(out: Any, g: Any, x: Any, slope: Any) -> None:
+    one = x.dtype.type(1)
+    for i in range(len(out)):
+        out[i] = g[i] * (one if x[i] > 0 else slope)
 
 
 def tanh_grad(g: Array, y: Array) -> Array:
@@ -124,7 +139,14 @@ def tanh_grad(g: Array, y: Array) -> Array:
         np.subtract(1, out, out=out)
         out *= g
 
-    return over(block, g, y)
+    return over(block, g, y, loop=_tanh_grad_loop)
+
+
+@loop
+def _tanh_grad_loop(out: Any, g: Any, y: Any) -> None:
+    one = y.dtype.type(1)
+    for i in range(len(out)):
+        out[i] = g[i] * (one - y[i] * y[i])
 
 
 def sigmoid_grad(g: Array, y: Array) -> Array:
@@ -135,4 +157,11 @@ def sigmoid_grad(g: Array, y: Array) -> Array:
         out *= y
         out *= g
 
-    return over(block, g, y)
+    return over(block, g, y, loop=_sigmoid_grad_loop)
+
+
+@loop
+def _sigmoid_grad_loop(out: Any, g: Any, y: Any) -> None:
+    one = y.dtype.type(1)
+    for i in range(len(out)):
+        out[i] = g[i] * (one - y[i]) * y[i]

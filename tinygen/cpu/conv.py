@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..windows import Pair, pair, window_count
+from .compiled import loop
 from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
@@ -25,13 +26,13 @@ def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
     n, (kh, kw, c, o) = len(x), w.shape
     stride, padding = pair(stride), pair(padding)
     h, v = (window_count(x.shape[i + 1], w.shape[i], stride[i], padding[i]) for i in (0, 1))
-    size = h, v
+    size, margins = (h, v), ((padding[0],) * 2, (padding[1],) * 2)
     y, w = np.empty((n, *size, o), x.dtype), w.reshape(-1, o)
     block = _images(size[0] * size[1] * kh * kw * c, x)
 
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, block):
-            columns = _columns(_padded(x[part], padding), (kh, kw), stride, size)
+            columns = _Images(x[part], *margins).windows((kh, kw), stride, size)
             np.matmul(columns, w, out=y[part].reshape(-1, o))
 
     run(work, n)
@@ -44,14 +45,14 @@ def conv2d_weight(
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
     (n, oh, ow, o), (kh, kw, c, _) = g.shape, shape
     stride, padding = pair(stride), pair(padding)
-    g = np.ascontiguousarray(g)
+    g, margins = np.ascontiguousarray(g), ((padding[0],) * 2, (padding[1],) * 2)
     block = _images(oh * ow * kh * kw * c, x)
 
     def work(lo: int, hi: int) -> Array:
         dw = np.zeros((kh * kw * c, o), x.dtype)
         product = scratch("conv product", dw.shape, x.dtype)
         for part in blocks(lo, hi, block):
-            columns = _columns(_padded(x[part], padding), (kh, kw), stride, (oh, ow))
+            columns = _Images(x[part], *margins).windows((kh, kw), stride, (oh, ow))
             dw += np.matmul(columns.T, g[part].reshape(-1, o), out=product)
         return dw
 
@@ -81,24 +82,23 @@ def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
         for k in columns
     }
     x = np.empty(shape, g.dtype)
-    top, bottom = max(p.before for p in rows), max(p.after for p in rows)
-    left, right = max(p.before for p in columns), max(p.after for p in columns)
+    margins = [
+        (max(p.before for p in phases), max(p.after for p in phases)) for phases in (rows, columns)
+    ]
     widest = max(len(r.taps) * len(k.taps) * r.count * k.count for r in rows for k in columns)
     block = _images(max(1, widest) * o, g)
 
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, block):
-            m = part.stop - part.start
-            padded = scratch("conv padded g", (m, top + oh + bottom, left + ow + right, o), g.dtype)
-            _frame(padded, g[part], (top, left))
+            given = _Images(g[part], *margins)
             for r in rows:
                 for k in columns:
                     grid = x[part, r.start :: stride[0], k.start :: stride[1]]
                     if not (r.taps and k.taps):
                         grid[...] = 0
                         continue
-                    seen = padded[:, top - r.before + r.skip :, left - k.before + k.skip :]
-                    windows = _columns(seen, (len(r.taps), len(k.taps)), (1, 1), (r.count, k.count))
+                    taps, counts = (len(r.taps), len(k.taps)), (r.count, k.count)
+                    windows = given.windows(taps, (1, 1), counts, at=(r.first, k.first))
                     product = scratch("conv product", (len(windows), c), g.dtype)
                     np.matmul(windows, kernels[r.start, k.start], out=product)
                     grid[...] = product.reshape(grid.shape)
@@ -110,18 +110,17 @@ def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, paddin
 class _Phase:
     """Along one axis, a phase's pixels start, start + s, …, `count` of them, and what they gather.
 
-    taps: the kernel's rows that read them, in the order of the rows of g that these made. The first
-    pixel's first row of g is `skip`, or lies `before` rows above g; the last one's last row lies
-    `after` rows below g, where zeros are put."""
+    taps: the kernel's rows that read them, in the order of the rows of g that these made.
+    first: the first pixel's first row of g, which may lie `before` rows above it, as the last one's
+    last row may lie `after` rows below: zeros are there."""
 
     def __init__(self, start: int, size: int, kernel: int, given: int, s: int, p: int):
         self.start, self.count = start, -(-(size - start) // s)
         first = (start + p) % s
         self.taps = list(range(first, kernel, s))[::-1]  # ascending in g
-        q = (start + p - first) // s - (len(self.taps) - 1)  # the first pixel's first row of g
-        last = q + self.count - 1 + len(self.taps) - 1
-        self.before, self.after = max(0, -q), max(0, last - given + 1)
-        self.skip = max(0, q)
+        self.first = (start + p - first) // s - (len(self.taps) - 1)
+        last = self.first + self.count - 1 + len(self.taps) - 1
+        self.before, self.after = max(0, -self.first), max(0, last - given + 1)
 
 
 def _scattered(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes) -> Array:
@@ -153,16 +152,6 @@ def _images(numbers: int, like: Array) -> int:
     return int(max(1, BLOCK_BYTES // (numbers * like.itemsize)))
 
 
-def _padded(x: Array, padding: Sizes) -> Array:
-    """x with zeros around the image, in scratch if there are any."""
-    (m, h, w, c), (ph, pw) = x.shape, padding
-    if not (ph or pw):
-        return x
-    padded = scratch("conv padded x", (m, h + 2 * ph, w + 2 * pw, c), x.dtype)
-    _frame(padded, x, padding)
-    return padded
-
-
 def _frame(whole: Array, inner: Array, at: Sizes) -> None:
     """Writes inner into whole, at a place, and zeros around it."""
     (top, left), (_, h, w, _) = at, inner.shape
@@ -173,18 +162,70 @@ def _frame(whole: Array, inner: Array, at: Sizes) -> None:
     whole[:, top : top + h, left : left + w] = inner
 
 
-def _columns(x: Array, kernel: Sizes, stride: Sizes, size: Sizes) -> Array:
-    """The windows of x (m, H, W, C) as rows, (m·H'·W', kh·kw·C), in scratch.
+class _Images:
+    """A block of images (m, H, W, C), and windows that reach out of them: zeros are there.
 
-    In memory, kw pixels of a row must be one run of kw·C numbers. The strides of axes of length 1
-    say nothing: NumPy leaves any number there, also in arrays that it calls contiguous.
+    margins: how far they reach out, (top, bottom) and (left, right).
     """
-    (m, _, w, c), (kh, kw), number = x.shape, kernel, x.itemsize
-    if (c > 1 and x.strides[3] != number) or (w > 1 and x.strides[2] != c * number):
-        x = np.ascontiguousarray(x)
-    sn, si = x.strides[:2]
+
+    def __init__(self, x: Array, *margins: Sizes):
+        self.x, self.margins = x, margins
+        self.framed: Array | None = None
+
+    def windows(self, kernel: Sizes, stride: Sizes, size: Sizes, at: Any = None) -> Array:
+        """The windows as rows, (m·H'·W', kh·kw·C), in scratch. at: the first one's first pixel;
+        without it, where the margins begin."""
+        (m, h, w, c), (kh, kw) = self.x.shape, kernel
+        (top, _), (left, _) = self.margins
+        i, j = at or (-top, -left)
+        rows = scratch("conv columns", (m * size[0] * size[1], kh, kw * c), self.x.dtype)
+        if not self.x.flags.c_contiguous or not _windows_loop(
+            rows, self.x.reshape(m, h, w * c), *size, *stride, i, j * c, c
+        ):
+            if self.framed is None:
+                self.framed = self._frame()
+            _copy_windows(rows, self.framed[:, top + i :, left + j :], kernel, stride, size)
+        return rows.reshape(len(rows), -1)
+
+    def _frame(self) -> Array:
+        """The images with their margins."""
+        (m, h, w, c), ((top, bottom), (left, right)) = self.x.shape, self.margins
+        if self.x.flags.c_contiguous and not (top or bottom or left or right):
+            return self.x
+        shape = m, top + h + bottom, left + w + right, c
+        whole = scratch("conv framed", shape, self.x.dtype)
+        _frame(whole, self.x, (top, left))
+        return whole
+
+
+def _copy_windows(rows: Array, x: Array, kernel: Sizes, stride: Sizes, size: Sizes) -> None:
+    """The windows that lie in x (m, H, W, C), where the pixels of a row are one run of numbers.
+
+    The strides of axes of length 1 say nothing: NumPy leaves any number there, also in arrays that
+    it calls contiguous."""
+    (m, _, _, c), (kh, kw), number, (sn, si) = x.shape, kernel, x.itemsize, x.strides[:2]
     steps = (sn, si * stride[0], c * number * stride[1], si, number)
     runs = as_strided(x, (m, *size, kh, kw * c), steps, writeable=False)
-    columns = scratch("conv columns", (m * size[0] * size[1], kh * kw * c), x.dtype)
-    np.copyto(columns.reshape(runs.shape), runs)
-    return columns
+    np.copyto(rows.reshape(runs.shape), runs)
+
+
+@loop
+def _windows_loop(
+    rows: Any, x: Any, height: Any, width: Any, down: Any, right: Any, top: Any, left: Any, c: Any
+) -> None:
+    """rows (m·H'·W', kh, kw·c) from x (m, H, W·c), the part of each window that lies in x."""
+    run = rows.shape[2]
+    for p in range(len(rows)):
+        image, place = divmod(p, height * width)
+        i, j = top + place // width * down, left + place % width * right * c
+        lo = min(max(0, -j), run)
+        hi = max(lo, min(run, x.shape[2] - j))
+        for a in range(rows.shape[1]):
+            row = rows[p, a]
+            if 0 <= i + a < x.shape[1]:
+                row[:lo], row[hi:] = 0, 0
+                inside, pixels = row[lo:hi], x[image, i + a, j + lo : j + hi]
+                for k in range(len(inside)):
+                    inside[k] = pixels[k]
+            else:
+                row[:] = 0

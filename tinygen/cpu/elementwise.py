@@ -11,22 +11,27 @@ from . import threads
 from .threads import blocks, run
 
 Array = np.ndarray[Any, Any]
+SHORT = 4096  # entries; calling a loop takes longer than NumPy's passes over fewer
 
 
-def over(f: Callable[..., Any], *arrays: Any) -> Array:
+def over(f: Callable[..., Any], *arrays: Any, loop: Callable[..., bool] | None = None) -> Array:
     """f(out, *arrays), where f writes what it computes elementwise into out: block by block.
 
     arrays: of one dtype, broadcastable, or Python numbers. Returns the new out.
+    loop: takes f's place where the arrays are alike, contiguous, of one shape, and not short.
     """
     shaped = [a for a in arrays if isinstance(a, np.ndarray)]
     shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
-    if out.size < threads.BLOCK_ENTRIES:
+    short = out.size < min(SHORT, threads.BLOCK_ENTRIES)
+    if out.size < threads.BLOCK_ENTRIES and (loop is None or short):
         f(out, *arrays)
         return out
-    whole = [out, *arrays]
+    whole, numpy = [out, *arrays], f
     if all(a.shape == shape and a.flags.c_contiguous for a in shaped):
         whole = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in whole]
+        if loop is not None:
+            f = lambda *block: loop(*block) or numpy(*block)
     n, ndim = len(whole[0]), whole[0].ndim
     cut = [isinstance(a, np.ndarray) and a.ndim == ndim and len(a) == n for a in whole]
     rows = max(1, threads.BLOCK_ENTRIES * n // out.size)

@@ -1,7 +1,7 @@
-"""Batch norm in two passes over memory, one for the statistics, one for the result, and layer norm
-in one; their gradients likewise. Each block of rows stays in the cache.
+"""Batch norm in two passes over memory, one for the statistics, one for the result; its gradient
+likewise. Each block of rows stays in the cache. Layer norm: normalise_layer.py.
 
-Batch norm takes x (rows, C), or more axes before C; layer norm x (N, ..., *S).
+x is (rows, C), or has more axes before C.
 
 A block's mean and sum of squares about it are joined with those before (Chan, Golub & LeVeque
 1979), which loses no digits where the mean is large, as E[x²] - mean² would.
@@ -9,14 +9,14 @@ A block's mean and sum of squares about it are joined with those before (Chan, G
 
 from __future__ import annotations
 
-import math
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
 from . import threads
-from .reduce import column_sums
+from .compiled import loop
+from .reduce import NARROW, SHORT, column_sums
 from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
@@ -35,15 +35,47 @@ def batch_statistics(x: Array) -> tuple[Array, Array]:
     def work(lo: int, hi: int) -> tuple[int, Array, Array]:
         so_far = (0, np.zeros_like(flat[0]), np.zeros_like(flat[0]))
         for part in blocks(lo, hi, rows):
-            block = flat[part]
-            mean = column_sums(block) / block.dtype.type(len(block))
-            centred = np.subtract(block, mean, out=scratch("norm a", block.shape, block.dtype))
-            centred *= centred
-            so_far = _joined(so_far, (len(block), mean, column_sums(centred)))
+            so_far = _joined(so_far, _moments(flat[part]))
         return so_far
 
     n, mean, squares = reduce(_joined, run(work, len(flat), least=rows))
     return mean, squares / flat.dtype.type(n)
+
+
+def _moments(x: Array) -> tuple[int, Array, Array]:
+    """(rows, mean, sum of squares about the mean) of x (rows, C)."""
+    n = len(x)
+    mean, squares = np.empty((2, x.shape[1]), x.dtype)
+    if x.shape[1] < NARROW or not _moments_loop(x, mean, squares):
+        mean = column_sums(x) / x.dtype.type(n)
+        centred = np.subtract(x, mean, out=scratch("norm a", x.shape, x.dtype))
+        centred *= centred
+        squares = column_sums(centred)
+    return n, mean, squares
+
+
+@loop
+def _moments_loop(x: Any, mean: Any, squares: Any) -> None:
+    """In runs of SHORT rows, which are read twice but from memory once, joined as in `_joined`."""
+    number = x.dtype.type
+    m, q = np.empty_like(mean), np.empty_like(mean)
+    mean[:], squares[:] = 0, 0
+    for lo in range(0, len(x), SHORT):
+        hi = min(lo + SHORT, len(x))
+        m[:], q[:] = 0, 0
+        for i in range(lo, hi):
+            for j in range(len(m)):
+                m[j] += x[i, j]
+        m /= number(hi - lo)
+        for i in range(lo, hi):
+            for j in range(len(m)):
+                d = x[i, j] - m[j]
+                q[j] += d * d
+        share = number((hi - lo) / hi)
+        for j in range(len(m)):
+            step = m[j] - mean[j]
+            mean[j] += step * share
+            squares[j] += q[j] + step * step * (share * number(lo))
 
 
 def statistics_and_scale(x: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -67,12 +99,20 @@ def scale_and_shift(x: Array, mean: Array, scale: Array, gamma: Array, beta: Arr
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, rows):
             out = y.reshape(flat.shape)[part]
-            np.subtract(flat[part], mean, out=out)
-            out *= slope
-            out += beta
+            if not _shift_loop(out, flat[part], mean, slope, beta):
+                np.subtract(flat[part], mean, out=out)
+                out *= slope
+                out += beta
 
     run(work, len(flat), least=rows)
     return y
+
+
+@loop
+def _shift_loop(y: Any, x: Any, mean: Any, slope: Any, beta: Any) -> None:
+    for i in range(len(x)):
+        for j in range(len(mean)):
+            y[i, j] = (x[i, j] - mean[j]) * slope[j] + beta[j]
 
 
 def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array, Array]:
@@ -82,16 +122,35 @@ def gradient_sums(g: Array, x: Array, mean: Array, scale: Array) -> tuple[Array,
     def work(lo: int, hi: int) -> Array:
         sums = np.zeros((2, flat.shape[1]), flat.dtype)
         for part in blocks(lo, hi, rows):
-            t = scratch("norm a", flat[part].shape, flat.dtype)
-            np.subtract(flat[part], mean, out=t)
-            t *= flat_g[part]
-            sums[0] += column_sums(flat_g[part])
-            sums[1] += column_sums(t)
+            sums += _sums(flat_g[part], flat[part], mean)
         sums[1] *= scale
         return sums
 
     sums = total(run(work, len(flat), least=rows))
     return sums[0], sums[1]
+
+
+def _sums(g: Array, x: Array, mean: Array) -> Array:
+    """Σ g and Σ g·(x - mean) over the rows: (2, C)."""
+    sums = np.zeros((2, x.shape[1]), x.dtype)
+    if x.shape[1] < NARROW or not _sums_loop(sums, g, x, mean):
+        t = np.subtract(x, mean, out=scratch("norm a", x.shape, x.dtype))
+        t *= g
+        sums[0], sums[1] = column_sums(g), column_sums(t)
+    return sums
+
+
+@loop
+def _sums_loop(sums: Any, g: Any, x: Any, mean: Any) -> None:
+    """In runs of SHORT rows, so that errors grow with the number of runs."""
+    part = np.empty_like(sums)
+    for lo in range(0, len(x), SHORT):
+        part[:] = 0
+        for i in range(lo, min(lo + SHORT, len(x))):
+            for j in range(len(mean)):
+                part[0, j] += g[i, j]
+                part[1, j] += g[i, j] * (x[i, j] - mean[j])
+        sums += part
 
 
 def batch_norm_grad(
@@ -106,83 +165,21 @@ def batch_norm_grad(
     def work(lo: int, hi: int) -> None:
         for part in blocks(lo, hi, rows):
             out = dx.reshape(flat.shape)[part]
-            np.subtract(mean, flat[part], out=out)  # -x̂ / scale
-            out *= slope
-            out += flat_g[part]
-            out -= mean_g
-            out *= factor
+            if not _gradient_loop(out, flat_g[part], flat[part], mean, slope, mean_g, factor):
+                np.subtract(mean, flat[part], out=out)  # -x̂ / scale
+                out *= slope
+                out += flat_g[part]
+                out -= mean_g
+                out *= factor
 
     run(work, len(flat), least=rows)
     return dx
 
 
-def _samples(x: Array, n: int) -> tuple[Array, int]:
-    """x as (samples, n), and how many samples make a block."""
-    return np.ascontiguousarray(x).reshape(-1, n), max(1, threads.BLOCK_ENTRIES // n)
-
-
-def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
-    """(y, mean, scale): each sample normalised, and its statistics, (samples,) each."""
-    flat, rows = _samples(x, gamma.size)
-    y = np.empty(x.shape, x.dtype)
-    mean, scale = np.empty((2, len(flat)), x.dtype)
-    gamma, beta, rounded = gamma.reshape(-1), beta.reshape(-1), x.dtype.type(eps)
-
-    def work(lo: int, hi: int) -> None:
-        for part in blocks(lo, hi, rows):
-            out = y.reshape(flat.shape)[part]
-            square = scratch("norm a", out.shape, x.dtype)
-            np.mean(flat[part], axis=1, out=mean[part])
-            np.subtract(flat[part], mean[part, None], out=out)
-            np.multiply(out, out, out=square)
-            scale[part] = 1 / np.sqrt(square.mean(axis=1) + rounded)
-            out *= scale[part, None]
-            out *= gamma
-            out += beta
-
-    run(work, len(flat), least=rows)
-    return y, mean, scale
-
-
-def layer_norm_grad(g: Array, x: Array, mean: Array, scale: Array, gamma: Array) -> Array:
-    """scale · (h - mean(h) - x̂ · mean(h·x̂)) for each sample, h = g·γ."""
-    (flat_g, rows), (flat, _) = (_samples(a, gamma.size) for a in (g, x))
-    dx, gamma = np.empty(x.shape, x.dtype), gamma.reshape(-1)
-
-    def work(lo: int, hi: int) -> None:
-        for part in blocks(lo, hi, rows):
-            h = dx.reshape(flat.shape)[part]
-            d, product = (scratch(name, h.shape, h.dtype) for name in ("norm a", "norm b"))
-            slope = scale[part, None]
-            np.subtract(flat[part], mean[part, None], out=d)  # x̂ / scale
-            np.multiply(flat_g[part], gamma, out=h)
-            np.multiply(h, d, out=product)
-            d *= product.mean(axis=1, keepdims=True) * slope * slope
-            h -= h.mean(axis=1, keepdims=True)
-            h -= d
-            h *= slope
-
-    run(work, len(flat), least=rows)
-    return dx
-
-
-def layer_gradient_sums(
-    g: Array, x: Array, mean: Array, scale: Array, shape: tuple[int, ...]
-) -> tuple[Array, Array]:
-    """(Σ g, Σ g·x̂) over the samples: of gamma's shape."""
-    n = math.prod(shape)
-    (flat_g, rows), (flat, _) = (_samples(a, n) for a in (g, x))
-
-    def work(lo: int, hi: int) -> Array:
-        sums = np.zeros((2, n), flat.dtype)
-        for part in blocks(lo, hi, rows):
-            t = scratch("norm a", flat[part].shape, flat.dtype)
-            np.subtract(flat[part], mean[part, None], out=t)
-            t *= scale[part, None]
-            t *= flat_g[part]
-            sums[0] += column_sums(flat_g[part])
-            sums[1] += column_sums(t)
-        return sums
-
-    sums = total(run(work, len(flat), least=rows)).reshape(2, *shape)
-    return sums[0], sums[1]
+@loop
+def _gradient_loop(
+    dx: Any, g: Any, x: Any, mean: Any, slope: Any, mean_g: Any, factor: Any
+) -> None:
+    for i in range(len(x)):
+        for j in range(len(mean)):
+            dx[i, j] = (g[i, j] - mean_g[j] - (x[i, j] - mean[j]) * slope[j]) * factor[j]

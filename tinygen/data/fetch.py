@@ -8,13 +8,12 @@ import hashlib
 import os
 import queue
 import secrets
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tinygen.cache import cache_folder
 from tinygen.data.dataset import DataError
 from tinygen.data.known import PARTS, KnownFile, KnownSet, find_part
 
@@ -25,30 +24,6 @@ _CHUNK = 1 << 16
 
 class _Refused(Exception):
     """A mirror did not give the file; the message says what it did instead."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for downloads; it may not exist yet.
-
-    `%LOCALAPPDATA%/tinygen` on Windows, `~/Library/Caches/tinygen` on macOS, elsewhere
-    `$XDG_CACHE_HOME/tinygen` or `~/.cache/tinygen`; without a home folder, as in some containers,
-    under the folder for temporary files.
-    """
-    try:
-        return _cache_base(sys.platform) / "tinygen"
-    except RuntimeError:
-        return Path(tempfile.gettempdir()) / "tinygen"
-
-
-def _cache_base(platform: str) -> Path:
-    if platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return Path(local) if local else Path.home() / "AppData" / "Local"
-    if platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    # The XDG base directory specification says to ignore a path that is not absolute.
-    xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return xdg if xdg.is_absolute() else Path.home() / ".cache"
 
 
 def existing_path(name: str | os.PathLike[str]) -> Path | None:

@@ -14,13 +14,14 @@ from typing import Any
 
 from ..core import Tensor
 from ..cpu import normalise as cpu
+from ..cpu import normalise_layer as cpu_layer
 from ..cuda import normalise as cuda
 from ..device import Array, twins, xp
 from ..primitives import primitive
 from .reduce import mean
 from .shape import unbroadcast
 
-on = twins(cpu, cuda)
+on, on_layer = twins(cpu, cuda), twins(cpu_layer, cuda)
 
 Axes = tuple[int, ...]
 
@@ -138,7 +139,7 @@ def _layer_norm_by(backend: Any) -> Callable[..., Array]:
     return forward
 
 
-layer_norm.cpu(_layer_norm_by(cpu))
+layer_norm.cpu(_layer_norm_by(cpu_layer))
 layer_norm.cuda(_layer_norm_by(cuda))
 
 
@@ -186,7 +187,7 @@ def _layer_sums(
     g: Array, x: Array, gamma: Array, saved: Any, shared: dict[str, Any], **_: Any
 ) -> Any:
     if not shared:
-        shared["sums"] = on(g).layer_gradient_sums(g, x, **saved, shape=gamma.shape)
+        shared["sums"] = on_layer(g).layer_gradient_sums(g, x, **saved, shape=gamma.shape)
     return shared["sums"]
 
 
@@ -198,7 +199,9 @@ batch_norm.fast(
     beta=lambda g, y, x, gamma, beta, **kept: _batch_sums(g, x, **kept)[0],
 )
 layer_norm.fast(
-    x=lambda g, y, x, gamma, beta, saved, **_: on(g).layer_norm_grad(g, x, **saved, gamma=gamma),
+    x=lambda g, y, x, gamma, beta, saved, **_: on_layer(g).layer_norm_grad(
+        g, x, **saved, gamma=gamma
+    ),
     gamma=lambda g, y, x, gamma, beta, **kept: _layer_sums(g, x, gamma, **kept)[1],
     beta=lambda g, y, x, gamma, beta, **kept: _layer_sums(g, x, gamma, **kept)[0],
 )

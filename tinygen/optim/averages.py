@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from ..core import no_grad
+from ..core import Tensor, no_grad
+from ..cpu import optim as cpu
 from ..device import Array
 from ..nn.module import Module
 from .optimizer import fraction
@@ -41,9 +42,16 @@ class EMA:
         with no_grad():
             for kept, now in pairs.values():
                 if kept.requires_grad:
-                    kept.data = (kept + (now - kept) * (1 - decay)).data
+                    kept.data = self._moved(kept, now, decay)
                 else:
                     kept.data = now.data.copy()
+
+    def _moved(self, kept: Tensor, now: Tensor, decay: float) -> Array:
+        """The new w̄; on the CPU, of what is alike, in one pass."""
+        rest, like = 1 - decay, (kept.shape, kept.dtype, "cpu")
+        if like == (now.shape, now.dtype, now.device) and kept.device == "cpu":
+            return cpu.average(kept.data, now.data, rest)
+        return (kept + (now - kept) * rest).data
 
     def state_dict(self) -> dict[str, Array]:
         """Name -> copy of the array, for every averaged weight and buffer."""

@@ -27,6 +27,10 @@ class SGD(Optimizer):
         u += g
         p -= self.lr * u
 
+    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
+        if not cpu.sgd_loop(p, g, *state, self.momentum, self.lr):
+            self.update(p, g, *state)
+
     def step_cuda(self, grads: list[Array]) -> None:
         self.launch("sgd", grads, self.momentum, self.lr)
 
@@ -53,6 +57,11 @@ class RMSProp(Optimizer):
         v += (1 - self.decay) * g * g
         p -= self.lr * g / (xp(v).sqrt(v) + self.eps)
 
+    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
+        numbers = self.decay, 1 - self.decay, self.lr, float(self.eps)
+        if not cpu.scaled_loop(p, g, *state, *numbers):
+            self.update(p, g, *state)
+
     def step_cuda(self, grads: list[Array]) -> None:
         self.launch("scaled", grads, self.decay, 1 - self.decay, self.lr, self.eps)
 
@@ -70,6 +79,10 @@ class Adagrad(Optimizer):
         (s,) = state
         s += g * g
         p -= self.lr * g / (xp(s).sqrt(s) + self.eps)
+
+    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
+        if not cpu.scaled_loop(p, g, *state, 1.0, 1.0, self.lr, float(self.eps)):
+            self.update(p, g, *state)
 
     def step_cuda(self, grads: list[Array]) -> None:
         self.launch("scaled", grads, 1, 1, self.lr, self.eps)

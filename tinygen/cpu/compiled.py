@@ -1,0 +1,141 @@
+"""Loops that Numba compiles, where it is installed: one pass over memory for what takes NumPy
+several.
+
+A loop stands beside the NumPy that it replaces, and computes the same:
+
+    @loop
+    def _tanh_grad(out, g, y):
+        one = y.dtype.type(1)
+        for i in range(out.size):
+            out[i] = g[i] * (one - y[i] * y[i])
+
+    _tanh_grad(out, g, y) or np.multiply(...)
+
+A call returns True, or False where there is no Numba, and then has written nothing. It frees the
+interpreter as NumPy does, so `threads.run` spreads it. Numba is imported at the first call. What it
+compiles is kept in the user's cache folder. TINYGEN_COMPILED=0 does without.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from ..cache import cache_folder
+
+MISSING, OFF = "Numba is not installed", "TINYGEN_COMPILED=0"
+why_not: str | None = None  # why loops are not in use; "" if they are, None before one knows
+WORTH_SAYING = 1.0  # seconds of compiling
+_spent = 0.0  # seconds, so far
+_lock = threading.RLock()
+
+
+def in_use() -> bool:
+    """Whether loops are compiled. Imports Numba, the first time."""
+    global why_not
+    if why_not is None:
+        with _lock:
+            if why_not is None:
+                why_not = _look()
+    return not why_not
+
+
+def _look() -> str:
+    if os.environ.get("TINYGEN_COMPILED") == "0":
+        return OFF
+    try:
+        import_module("numba")
+    except Exception as error:  # Numba raises an ImportError of its own where NumPy is too new
+        if isinstance(error, ModuleNotFoundError) and error.name == "numba":
+            return MISSING
+        return _broken(error)
+    return ""
+
+
+def _broken(error: Exception) -> str:
+    """Warns; what went wrong, in one line."""
+    reason = " ".join(f"Numba fails: {type(error).__name__}: {error}".split())[:200]
+    text = f"tinygen goes on in NumPy, which is slower (TINYGEN_COMPILED=0 hides this): {reason}"
+    warnings.warn(text, RuntimeWarning, stacklevel=3)
+    return reason
+
+
+class Loop:
+    """A function on arrays that Numba compiles at its first call, for each dtype."""
+
+    def __init__(self, f: Callable[..., None], sums: bool):
+        self.f = f
+        self.compiled: Any = None
+        # "contract": a·b + c may be rounded once; "reassoc": a sum's order is free, so that it is
+        # added in several lanes. Neither may suppose that there are no NaN or inf.
+        self.freedom = {"contract", "reassoc"} if sums else {"contract"}
+
+    def __call__(self, *args: Any) -> bool:
+        """args: contiguous arrays, then numbers; floats are taken in the first array's dtype."""
+        if why_not or not in_use():
+            return False
+        number = args[0].dtype.type
+        args = tuple([number(a) if type(a) is float else a for a in args])
+        compiled = self.compiled or self._compile(keep=True)
+        known, begin = len(compiled.overloads), time.perf_counter()
+        try:
+            compiled(*args)
+        except Exception:  # there is no compiled code yet: nothing has been written
+            return self._again(args)
+        if len(compiled.overloads) > known and compiled.stats.cache_misses:
+            _say(time.perf_counter() - begin)
+        return True
+
+    def folder(self) -> str | None:
+        """Where its compiled code is kept, if it is."""
+        return self.compiled and self.compiled.stats.cache_path
+
+    def _compile(self, keep: bool) -> Any:
+        """Numba's function, which compiles when it sees the arguments. keep: on disk."""
+        numba: Any = import_module("numba")
+        how = {"nogil": True, "error_model": "numpy", "fastmath": self.freedom}
+        with _lock:
+            before = numba.config.CACHE_DIR
+            numba.config.CACHE_DIR = before or str(cache_folder() / "compiled")
+            try:
+                self.compiled = numba.njit(cache=keep, **how)(self.f)
+            except RuntimeError:  # no folder can be written into
+                self.compiled = numba.njit(**how)(self.f)
+            finally:
+                numba.config.CACHE_DIR = before
+        return self.compiled
+
+    def _again(self, args: tuple[Any, ...]) -> bool:
+        """Without the disk, which may be full or hold a broken file. False: Numba is given up."""
+        global why_not
+        try:
+            self._compile(keep=False)(*args)
+        except Exception as error:
+            with _lock:
+                why_not = why_not or _broken(error)
+            return False
+        return True
+
+
+def loop(f: Callable[..., None]) -> Loop:
+    """Makes a Loop of a function that writes into its arrays and returns nothing."""
+    return Loop(f, sums=False)
+
+
+def summing_loop(f: Callable[..., None]) -> Loop:
+    """The same for one whose inner loop is a sum, in whatever order is fastest."""
+    return Loop(f, sums=True)
+
+
+def _say(seconds: float) -> None:
+    """Adds to the time spent in compiling, and says so once when it is long."""
+    global _spent
+    before, _spent = _spent, _spent + seconds
+    if before < WORTH_SAYING <= _spent:
+        print("tinygen: compiling for this CPU, once; the next run has it", file=sys.stderr)
