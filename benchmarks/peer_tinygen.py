@@ -6,8 +6,11 @@ from work import ADAM, EPS
 
 import tinygen as tg
 from tinygen import device as devices
+from tinygen.cpu import compiled
 from tinygen.models import Setup, aae, dcgan, gan, vae, wgan_gp
 from tinygen.optim import Adam
+
+compiled.in_use()  # imports Numba, before memory's level is taken
 
 ORDER = {  # of the optimisers' steps, and whose gradients they get
     "gan_mlp": {"opt_D": "D", "opt_G": "G"},

@@ -4,6 +4,7 @@ Forward, both players, gradients and optimisers, on one set of weights and noise
 is timed each peer's losses and gradients of the first step are compared with tinygen's. Then all
 run in processes of their own, by turns, one at a time; a ratio is taken in each round, and the
 median of the rounds' ratios counts. Memory is the peak above the level after import.
+tinygen runs twice, in NumPy alone and, where Numba is installed, with compiled loops.
 
 --device cuda: tinygen and eager PyTorch on the GPU, both in exact float32 (no TF32), inputs
 there already; memory is what each one's pool has taken of the GPU's.
@@ -33,7 +34,8 @@ from tinygen import plots
 from tinygen.weights import write_json
 
 HERE = Path(__file__).parent
-VARIANTS = {"tinygen": ("cpu",), "torch": ("eager", "channels_last", "compile"), "jax": ("jit",)}
+OURS = ("compiled", "numpy") if importlib.util.find_spec("numba") else ("numpy",)
+VARIANTS = {"tinygen": OURS, "torch": ("eager", "channels_last", "compile"), "jax": ("jit",)}
 CUDA_VARIANTS = {"tinygen": ("cuda",), "torch": ("eager",)}
 INSTALL = {"torch": "pip install torch", "jax": "pip install jax"}
 # float32: of a loss; of a gradient's norm (or 5 % of its network's). The second player's gradient
@@ -46,13 +48,14 @@ class Process:
 
     def __init__(self, framework, variant, step, batch, device="cpu"):
         self.framework, self.variant = framework, variant
-        self.name = framework if framework == "tinygen" else f"{framework} {variant}"
+        self.name = f"{framework} {variant}"
         command = [sys.executable, HERE / "worker.py", framework, variant, step, str(batch), device]
         where = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+        loops = {"TINYGEN_COMPILED": "0"} if variant == "numpy" else {}
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-            env={**os.environ, "PYTHONPATH": where},
+            env={**os.environ, "PYTHONPATH": where, **loops},
         )  # fmt: skip
         self.version = self.read()["version"]
 
@@ -89,7 +92,7 @@ def main() -> None:
                 failed = True
                 print(f"{step}, batch {batch}: {error}", flush=True)
                 continue
-            show(rows[-1:] if not peers else [r for r in rows if r["step"] == step], batch)
+            show([r for r in rows if r["step"] == step], batch)
             if options.json:  # after each: what is done stays if time runs out
                 write(options, rows)
     if options.json:
@@ -152,23 +155,25 @@ def installed(peer, device):
 
 
 def measure(step, batch, peers, options):
-    """The rows of one step: tinygen against each variant of each peer."""
-    ours = Process("tinygen", options.device, step, batch, options.device)
-    running = [ours]
+    """The rows of one step: each variant of tinygen against each of each peer."""
+    where = lambda framework, variant: (framework, variant, step, batch, options.device)
+    first, *others = variants(options)["tinygen"]
+    running = [Process(*where("tinygen", first))]
     try:
         with tempfile.TemporaryDirectory() as folder:
-            reference = first_step(ours, folder)
-            for peer in peers:
-                for variant in variants(options)[peer]:
-                    try:
-                        process = Process(peer, variant, step, batch, options.device)
-                        check(reference, first_step(process, folder), f"{step}, {process.name}")
-                        process.ask("warm 5")
-                    except RuntimeError as error:  # as where torch.compile finds no C++ compiler
-                        print(f"{step}: {error}")
-                        continue
-                    running.append(process)
-        ours.ask("warm 5")
+            reference = first_step(running[0], folder)
+            names = [("tinygen", v) for v in others]
+            names += [(peer, v) for peer in peers for v in variants(options)[peer]]
+            for name in names:
+                try:
+                    process = Process(*where(*name))
+                    check(reference, first_step(process, folder), f"{step}, {process.name}")
+                    process.ask("warm 5")
+                except RuntimeError as error:  # as where torch.compile finds no C++ compiler
+                    print(f"{step}: {error}")
+                    continue
+                running.append(process)
+        running[0].ask("warm 5")
         times = {p: [] for p in running}
         for _ in range(options.rounds):
             for p in running:
@@ -178,21 +183,25 @@ def measure(step, batch, peers, options):
     finally:
         for p in running:
             p.close()
+    ours = [p for p in running if p.framework == "tinygen"]
+    theirs = [p for p in running if p not in ours] or ours[:1]
     return [
         {
             "step": step,
             "batch": batch,
             "device": options.device,
+            "ours": mine.variant,
             "peer": p.framework,
             "variant": p.variant,
             "version": p.version,
-            "ratio": statistics.median(a / b for a, b in zip(times[ours], times[p], strict=True)),
-            "ours_ms": statistics.median(times[ours]),
+            "ratio": statistics.median(a / b for a, b in zip(times[mine], times[p], strict=True)),
+            "ours_ms": statistics.median(times[mine]),
             "peer_ms": statistics.median(times[p]),
-            "ours_peak_mb": memory[ours],
+            "ours_peak_mb": memory[mine],
             "peer_peak_mb": memory[p],
         }
-        for p in running[1:] or running
+        for p in theirs
+        for mine in ours
     ]
 
 
@@ -219,14 +228,13 @@ def check(ours, theirs, where):
 
 
 def show(rows, batch):
-    print(
-        f"\n{'step':9} {'peer':20} {'ours ms':>8} {'peer ms':>8} {'ratio':>6} {'MB':>6} {'MB':>6}"
-    )
+    numbers = f"{'ours ms':>8} {'peer ms':>8} {'ratio':>6} {'MB':>6} {'MB':>6}"
+    print(f"\n{'step':9} {'ours':9} {'peer':20} {numbers}")
     for r in rows:
         if r["batch"] == batch:
             name = f"{r['peer']} {r['variant']}"
             print(
-                f"{r['step']:9} {name:20} {r['ours_ms']:8.1f} {r['peer_ms']:8.1f} "
+                f"{r['step']:9} {r['ours']:9} {name:20} {r['ours_ms']:8.1f} {r['peer_ms']:8.1f} "
                 f"{r['ratio']:6.2f} {r['ours_peak_mb']:6.0f} {r['peer_peak_mb']:6.0f}"
             )
 
@@ -253,9 +261,10 @@ def chart(rows, path):
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes = figure.subplots()
     labels = list(dict.fromkeys(f"{r['step']}\nbatch {r['batch']}" for r in rows))
-    names = list(dict.fromkeys(f"{r['peer']} {r['variant']}" for r in rows))
+    named = lambda r: f"{r['ours']} / {r['peer']} {r['variant']}"
+    names = list(dict.fromkeys(map(named, rows)))
     for i, name in enumerate(names):
-        mine = [r for r in rows if f"{r['peer']} {r['variant']}" == name]
+        mine = [r for r in rows if named(r) == name]
         at = [labels.index(f"{r['step']}\nbatch {r['batch']}") for r in mine]
         width = 0.8 / len(names)
         places = [a + (i - (len(names) - 1) / 2) * width for a in at]

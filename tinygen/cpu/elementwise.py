@@ -23,15 +23,17 @@ def over(f: Callable[..., Any], *arrays: Any, loop: Callable[..., bool] | None =
     shaped = [a for a in arrays if isinstance(a, np.ndarray)]
     shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
-    short = out.size < min(SHORT, threads.BLOCK_ENTRIES)
-    if out.size < threads.BLOCK_ENTRIES and (loop is None or short):
-        f(out, *arrays)
-        return out
     whole, numpy = [out, *arrays], f
-    if all(a.shape == shape and a.flags.c_contiguous for a in shaped):
-        whole = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in whole]
-        if loop is not None:
+    long = out.size >= threads.BLOCK_ENTRIES
+    if long or (loop is not None and out.size >= SHORT):
+        alike = all(a.shape == shape and a.flags.c_contiguous for a in shaped)
+        if alike:
+            whole = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in whole]
+        if alike and loop is not None:
             f = lambda *block: loop(*block) or numpy(*block)
+    if not long:
+        f(*whole)
+        return out
     n, ndim = len(whole[0]), whole[0].ndim
     cut = [isinstance(a, np.ndarray) and a.ndim == ndim and len(a) == n for a in whole]
     rows = max(1, threads.BLOCK_ENTRIES * n // out.size)
@@ -40,7 +42,7 @@ def over(f: Callable[..., Any], *arrays: Any, loop: Callable[..., bool] | None =
         for part in blocks(lo, hi, rows):
             f(*(a[part] if c else a for a, c in zip(whole, cut, strict=True)))
 
-    run(work, n, least=rows)
+    run(work, n, least=rows, blas=False)
     return out
 
 

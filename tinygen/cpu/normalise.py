@@ -104,7 +104,7 @@ def scale_and_shift(x: Array, mean: Array, scale: Array, gamma: Array, beta: Arr
                 out *= slope
                 out += beta
 
-    run(work, len(flat), least=rows)
+    run(work, len(flat), least=rows, blas=False)
     return y
 
 
@@ -172,7 +172,7 @@ def batch_norm_grad(
                 out -= mean_g
                 out *= factor
 
-    run(work, len(flat), least=rows)
+    run(work, len(flat), least=rows, blas=False)
     return dx
 
 

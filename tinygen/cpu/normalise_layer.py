@@ -46,7 +46,7 @@ def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, 
             out *= gamma
             out += beta
 
-    run(work, len(flat), least=rows)
+    run(work, len(flat), least=rows, blas=False)
     return y, mean, scale
 
 
@@ -96,7 +96,7 @@ def layer_norm_grad(g: Array, x: Array, mean: Array, scale: Array, gamma: Array)
             h -= d
             h *= slope
 
-    run(work, len(flat), least=rows)
+    run(work, len(flat), least=rows, blas=False)
     return dx
 
 

@@ -44,14 +44,17 @@ def count() -> int:
     return int(text)
 
 
-def run(work: Callable[[int, int], Result], n: int, *, least: int = 1) -> list[Result]:
+def run(
+    work: Callable[[int, int], Result], n: int, *, least: int = 1, blas: bool = True
+) -> list[Result]:
     """[work(lo, hi) for each part of range(n)], the parts in parallel, `least` or more in each.
 
     The caller's thread does the first part. All parts are awaited before an exception leaves.
-    Called by a part, it runs at once, as one part.
+    Called by a part, it runs at once, as one part. blas: False if work calls no BLAS, which a
+    single part then need not hold back.
     """
     parts = max(1, min(count(), n // max(least, 1)))
-    if getattr(_local, "worker", False):
+    if getattr(_local, "worker", False) or (parts == 1 and not blas):
         return [work(0, n)]
     if parts == 1:
         with one_blas_thread():
