@@ -220,20 +220,20 @@ def test_autoencoder_mistakes_are_one_line(digits, tmp_path):
 
 def test_pca_and_autoencoders_are_compared(digits, tmp_path):
     command = [sys.executable, str(REPOSITORY / "examples" / "pca_mnist.py")]
-    flags = ("--data", digits, "--sizes", 2, 40, "--epochs", 2, "--batch", 8)
+    flags = ("--data", digits, "--sizes", 2, 20, "--epochs", 1, "--batch", 2)
     done = script(command, *flags, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     *_, angle, last = done.stdout.strip().splitlines()
-    assert angle.startswith("largest angle with PCA's subspace, 40 numbers: ")
+    assert angle.startswith("largest angle with PCA's subspace, 20 numbers: ")
     assert last == str(tmp_path / "run" / "errors.png") and imread(last).size
     rows = json.loads((tmp_path / "run" / "pca.json").read_text())
     for d, row in rows.items():
         assert row["PCA"] <= row["linear autoencoder"] and 0 <= row["largest angle"] <= 90, d
     angles = json.loads((tmp_path / "run" / "linear-2" / "angles.json").read_text())
-    assert list(angles) == [str(epoch) for epoch in range(21)]
-    assert angles["0"][0] > 60 and angles["20"][0] < 45
+    assert list(angles) == [str(epoch) for epoch in range(11)]
+    assert angles["0"][0] > 60 and angles["10"][0] < 45
     before = (tmp_path / "run" / "linear-2" / "checkpoint.safetensors").read_bytes()
-    shutil.rmtree(tmp_path / "run" / "linear-40")
+    shutil.rmtree(tmp_path / "run" / "linear-20")
     again = script(command, "--out", tmp_path / "run", "--resume")
     assert again.returncode == 0 and again.stdout == done.stdout, again.stderr
     assert (tmp_path / "run" / "linear-2" / "checkpoint.safetensors").read_bytes() == before
