@@ -72,6 +72,7 @@ class Loop:
     def __init__(self, f: Callable[..., None], sums: bool):
         self.f = f
         self.compiled: Any = None
+        self.seen: set[type] = set()  # dtypes that it was called with
         # "contract": a·b + c may be rounded once; "reassoc": a sum's order is free, so that it is
         # added in several lanes. Neither may suppose that there are no NaN or inf.
         self.freedom = {"contract", "reassoc"} if sums else {"contract"}
@@ -83,13 +84,15 @@ class Loop:
         number = args[0].dtype.type
         args = tuple([number(a) if type(a) is float else a for a in args])
         compiled = self.compiled or self._compile(keep=True)
-        known, begin = len(compiled.overloads), time.perf_counter()
+        begin = 0.0 if number in self.seen else time.monotonic()
         try:
             compiled(*args)
         except Exception:  # there is no compiled code yet: nothing has been written
             return self._again(args)
-        if len(compiled.overloads) > known and compiled.stats.cache_misses:
-            _say(time.perf_counter() - begin)
+        if begin:
+            self.seen.add(number)
+            if compiled.stats.cache_misses:
+                _say(time.monotonic() - begin)
         return True
 
     def folder(self) -> str | None:
