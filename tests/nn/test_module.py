@@ -135,6 +135,7 @@ def test_a_network_of_all_layers_is_pickled():
         *(nn.Conv2d(1, 4, 3, padding=1, rng=r), nn.GroupNorm(2, 4), nn.pixel_norm),
         *(nn.ConvTranspose2d(4, 2, 2, stride=2, rng=r), nn.BatchNorm(2), nn.LayerNorm(2)),
         *(nn.Reshape(-1), nn.SpectralNorm(nn.Linear(128, 3, rng=r), rng=r)),
+        nn.EqualisedRate(nn.Linear(3, 2, rng=r)),
     )
     missing = {c for c in vars(nn).values() if isinstance(c, type) and issubclass(c, nn.Module)}
     missing -= {type(m) for m in net.modules()} | {nn.Module}

@@ -615,7 +615,7 @@ MISTAKES = {
     "a word": (["--batch", "many"], ["--batch", "got 'many'"]),
     "negative seed": (["--seed=-1"], ["--seed", "wanted a whole number >= 0"]),
     "no rate": (["--lr", "nan"], ["--lr", "wanted a number > 0, got 'nan'"]),
-    "unknown arch": (["--arch", "resnet"], ["--arch: wanted mlp or dcgan, got 'resnet'"]),
+    "unknown arch": (["--arch", "resnet"], ["--arch: wanted mlp or dcgan or deep, got 'resnet'"]),
     "unknown data": (["--data", "no-such-set"], ["no-such-set", "mnist"]),
     "batch of more than all": (["--batch", "801"], ["batch of at most 640 images, got 801"]),
     "no folder": (["--out="], ["--out: wanted a folder"]),
@@ -643,10 +643,7 @@ def test_cuda_without_a_gpu_is_one_line(example, digits, tmp_path):
             pytest.skip("there is a GPU")
     except ImportError:
         pass
-    flags = ("--device", "cuda", "--out", tmp_path / "run")
-    flags = flags if example.stem == "denoising_manifold" else ("--data", digits, *flags)
-
-    given = () if example.stem == "unrolled_ring" else ("--data", digits)
+    given = () if example.stem in ("denoising_manifold", "unrolled_ring") else ("--data", digits)
     flags = (*given, "--device", "cuda", "--out", tmp_path / "run")
     one_line(here([sys.executable, example], *flags), example.name, "device 'cuda'")
     assert not (tmp_path / "run").exists()
@@ -702,7 +699,7 @@ def copied(run, tmp_path, **change):
         ({"model": "vae"}, ["is a run of 'vae'"]),
         ({"batch": None}, ["config.json has no batch"]),
         ({"batch": "many"}, ["--batch", "got 'many'"]),
-        ({"arch": "resnet"}, ["--arch: wanted mlp or dcgan, got 'resnet'"]),
+        ({"arch": "resnet"}, ["--arch: wanted mlp or dcgan or deep, got 'resnet'"]),
         ({"count": 641}, ["began with", "641", "640"]),
     ],
 )

@@ -26,7 +26,7 @@ from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
 FREE_ON_RESUME = ("epochs", "device", "out", "resume")
-LATER = ("only", "size", "augment")  # flags that runs of earlier versions do not have
+LATER = ("augment",)  # switches that runs of earlier versions do not have
 
 
 Options = argparse.Namespace
@@ -201,8 +201,10 @@ def _resumed(
     found: Any = run.config.get("model", "several models")
     if found not in ([config.model() for config in p.configs] or ["several models"]):
         raise UsageError(f"--resume: {run.folder} is a run of {found!r}")
-    names = [n for n in vars(p.parse_args([])) if n not in ("out", "resume")]
-    missing = [name for name in names if name not in (*run.config, *LATER)]
+    usual = vars(p.parse_args([]))  # None: what may be left open
+    names = [name for name in usual if name not in ("out", "resume")]
+    needed = [name for name in names if usual[name] is not None and name not in LATER]
+    missing = [name for name in needed if name not in run.config]
     if missing:
         raise FileError(f"{run.folder}: config.json has no {', '.join(missing)}")
     old = [word for name in names for word in flag(name, run.config.get(name))]
