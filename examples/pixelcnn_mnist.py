@@ -22,6 +22,7 @@ def main() -> None:
     p = train.parser(__doc__, pixelcnn, out="runs/pixelcnn_mnist", epochs=1, batch=16)
     training = train.prepare(p)
     plots.save(receptive_fields(training.dataset.images.shape[1:]), training.run.folder / FIELDS)
+    training.announce()
     training.fit()
     report.report_density(training)
     report.draw_completions(training)
