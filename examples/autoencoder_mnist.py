@@ -31,7 +31,7 @@ FEATURES = 100
 def main() -> None:
     p = train.parser(__doc__, autoencoder, out="runs/autoencoder_mnist", epochs=10, batch=64)
     training = train.prepare(p)
-    model, held_out = training.model, data.load(training.options.data, "validation")
+    model, held_out = training.model, training.load("validation")
     x = training.scaled(held_out.images)
     seen = corrupted(model, x)  # the same in every epoch
     rows = [x] if seen is x else [x, seen]

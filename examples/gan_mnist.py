@@ -13,10 +13,6 @@ digit, and jumps to another when that one is found out:
     python examples/gan_mnist.py --arch mlp --generator-steps 5 --lr 2e-3 --beta1 0.9 --histogram
 """
 
-import sys
-
-from tqdm.auto import tqdm
-
 from tinygen import scores, train
 from tinygen.models import gan
 
@@ -31,10 +27,7 @@ def main() -> None:
     def each_epoch(epoch: int) -> None:
         training.draw(epoch)
         if histogram:
-            samples = training.model.sample(1000, training.generator(2))
-            alarm = histogram.add(epoch, training.pixels(samples))
-            if alarm:
-                tqdm.write(alarm, file=sys.stderr)
+            histogram.watch(training, epoch)
 
     training.fit(each_epoch)
     print(training.run.last_grid())

@@ -17,9 +17,10 @@ import time
 import numpy as np
 from tqdm.auto import tqdm
 
-from tinygen import data, scores, train
+from tinygen import scores, train
 from tinygen.models import iwae
 from tinygen.models.config import COUNT
+from tinygen.report.density import binarised_test, mean_and_error
 from tinygen.weights import write_json
 
 MEASURED = 200  # test images, unless --full
@@ -34,15 +35,14 @@ def main() -> None:
     p.add_argument("--full", action="store_true", help="measure all test images, not 200")
     training = train.prepare(p, free=("samples", "full"))
     options, models = training.options, training.model.models.values()
-    test = training.load("test")
 
     def each_epoch(epoch: int) -> None:
         samples = [model.sample(64, training.generator(1)) for model in models]
         training.draw(epoch, np.concatenate(samples), columns=16)
 
     training.fit(each_epoch)
-    count = len(test) if options.full else min(MEASURED, len(test))
-    x = data.binarise(test.images, training.generator(3))[:count]
+    test = binarised_test(training)
+    x = test if options.full else test[:MEASURED]
     nll = {m.k: measure(m, x, options.samples, training.generator(4)) for m in models}
     path = training.run.folder / "likelihood.json"
     write_json(path, {"samples": options.samples, "models": report(nll)})
@@ -75,10 +75,6 @@ def report(nll):
         rows.append(row)
         print(line)
     return rows
-
-
-def mean_and_error(values):
-    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
 
 
 if __name__ == "__main__":

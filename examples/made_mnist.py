@@ -18,9 +18,10 @@ def main() -> None:
     p = train.parser(__doc__, made, out="runs/made_mnist", epochs=8, batch=100)
     training = train.prepare(p)
     training.fit()
-    report.report_density(training)
+    test = report.binarised_test(training)
+    report.report_density(training, test)
     if training.model.config.orderings == 1:
-        report.draw_completions(training)
+        report.draw_completions(training, test)
     print(training.run.last_grid())
 
 

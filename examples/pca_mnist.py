@@ -32,7 +32,7 @@ def main() -> None:
     sizes = {"type": train.argument(COUNT), "default": [2, 4, 8, 16, 32, 64], "metavar": "N"}
     p.add_argument("--sizes", nargs="+", help="numbers of the code", **sizes)
     series = train.Series.of(p)
-    dataset, test = (data.load(series.options.data, split) for split in ("train", "test"))
+    dataset, test = map(series.load, ("train", "test"))
     x, held_out = (data.scale(d.images, 0, 1).reshape(len(d), -1) for d in (dataset, test))
     best = pca(x, max(series.options.sizes))
     rows, angles = {}, {}

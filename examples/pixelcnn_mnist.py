@@ -24,8 +24,9 @@ def main() -> None:
     plots.save(receptive_fields(training.dataset.images.shape[1:]), training.run.folder / FIELDS)
     training.announce()
     training.fit()
-    report.report_density(training)
-    report.draw_completions(training)
+    test = report.binarised_test(training)
+    report.report_density(training, test)
+    report.draw_completions(training, test)
     print(training.run.last_grid())
 
 

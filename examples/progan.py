@@ -14,7 +14,6 @@ examples/compare_growing.py measures.
 """
 
 import copy
-import time
 from collections import Counter
 
 import numpy as np
@@ -51,7 +50,7 @@ def announced(training):
         trial = copy.deepcopy(model)
         first = next(t for t in range(steps) if stage_at(model, t).level == level)
         trial.opts_G[0].t = first + trial.config.fade * (level > 0)
-        seconds += count * seconds_a_step(training, trial)
+        seconds += count * training.seconds_a_step(trial)
     each = ", ".join(f"{n} at {4 * 2**level}×{4 * 2**level}" for level, n in levels.items())
     return f"about {max(round(seconds / 60), 1)} min: {each} steps" if each else "no steps are left"
 
@@ -61,16 +60,6 @@ def stage_at(model, t):
     if model.config.growing == "no":
         return model.stage
     return progan.stage(t, model.frame.levels, fade=model.config.fade, rest=model.config.rest)
-
-
-def seconds_a_step(training, model):
-    """Of the second step, as the first one fills the caches."""
-    rng = training.generator(3)
-    x = training.dataset.batch(np.arange(training.options.batch), *model.RANGE, "cpu")
-    for _ in range(2):
-        began = time.perf_counter()
-        model.step(x, rng)
-    return time.perf_counter() - began
 
 
 def step_of(training):

@@ -9,10 +9,6 @@ Without a remedy this ends in one picture:
 `compare_remedies_mnist.py` does that with each of them.
 """
 
-import sys
-
-from tqdm.auto import tqdm
-
 from tinygen import scores, train
 from tinygen.models import remedies
 
@@ -24,10 +20,7 @@ def main() -> None:
 
     def each_epoch(epoch: int) -> None:
         training.draw(epoch)
-        samples = training.model.sample(1000, training.generator(2))
-        alarm = histogram.add(epoch, training.pixels(samples))
-        if alarm:
-            tqdm.write(alarm, file=sys.stderr)
+        histogram.watch(training, epoch)
 
     training.fit(each_epoch)
     print(training.run.last_grid())

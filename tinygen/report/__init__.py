@@ -9,7 +9,7 @@ embedding   t-SNE and PCA of real, generated and latent points
 density     the exact NLL of models that write log p(x) down, and digits that they complete
 """
 
-from .density import draw_completions, report_density
+from .density import binarised_test, draw_completions, report_density
 from .evaluation import Evaluation, evaluate
 
-__all__ = ["Evaluation", "draw_completions", "evaluate", "report_density"]
+__all__ = ["Evaluation", "binarised_test", "draw_completions", "evaluate", "report_density"]

@@ -34,10 +34,9 @@ def bits_per_pixel(nats: float, x: Array) -> float:
     return nats / (math.log(2) * x[0].size)
 
 
-def report_density(training: Training) -> None:
-    """The exact NLL of the test split, printed and written to density.json in the run folder."""
+def report_density(training: Training, x: Array) -> None:
+    """The exact NLL of the `binarised_test`, printed and written to density.json in the folder."""
     model = autoregressive(training)
-    x = binarised_test(training)
     nats, error = mean_and_error(-model.log_likelihood(x))
     bits = bits_per_pixel(nats, x)
     print(
@@ -48,13 +47,13 @@ def report_density(training: Training) -> None:
     write_json(training.run.folder / "density.json", row)
 
 
-def draw_completions(training: Training) -> None:
-    """completions.png in the run folder: a column for each of some test digits, below it its
-    upper half (the rest grey), and what the model makes of that.
+def draw_completions(training: Training, x: Array) -> None:
+    """completions.png in the run folder: a column for each of the first digits of the
+    `binarised_test`, below it its upper half (the rest grey), and what the model makes of that.
 
     An image of odd height has the middle row in the upper half.
     """
-    model, x = autoregressive(training), binarised_test(training)[:COMPLETED]
+    model, x = autoregressive(training), x[:COMPLETED]
     known = np.zeros(x.shape[1:], bool)
     known[: -(-x.shape[1] // 2)] = True
     many = np.tile(x, (WAYS, 1, 1, 1))

@@ -6,6 +6,7 @@ tell; the histogram of its samples' classes does.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from .. import plots
 from ..data import Dataset
 from ..errors import FileError
 from ..nn import Sequential
-from ..train import Run
+from ..train import Run, Training
 from ..weights import load, read_json, save, write_json
 from .classifier import judge, network, train_classifier
 from .reference import has_reference, reference
@@ -56,6 +57,14 @@ class ClassHistogram:
         self.net = run_classifier(run, dataset)
         self.path = run.folder / "classes.json"
         self.shares: dict[int, list[float]] = _read(self.path)
+
+    def watch(self, training: Training, epoch: int) -> None:
+        """Judges 1,000 samples of the epoch, always of the same noise; an alarm goes to stderr."""
+        from tqdm.auto import tqdm
+
+        samples = training.model.sample(1000, training.generator(2))
+        if alarm := self.add(epoch, training.pixels(samples)):
+            tqdm.write(alarm, file=sys.stderr)
 
     def add(self, epoch: int, pictures: np.ndarray[Any, Any]) -> str | None:
         """Judges the epoch's samples, uint8 (N, H, W, C). Returns the alarm, if there is one."""

@@ -26,7 +26,6 @@ from .loop import Interrupted
 from .run import Run, free_folder, newest_run
 
 FREE_ON_RESUME = ("epochs", "device", "out", "resume")
-LATER = ("augment",)  # switches that runs of earlier versions do not have
 
 
 Options = argparse.Namespace
@@ -78,6 +77,7 @@ def parser(
     p.configs = tuple(module.Config for module in modules)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute")
     p.points = points
+    count, natural = argument(COUNT), argument(NATURAL)
     if points:
         p.add_argument("--data", choices=points, default=points[0], help="where the points lie")
     else:
@@ -87,10 +87,9 @@ def parser(
             metavar="auto|mnist|fashion|cifar10|strokes|PATH",
             help="auto: MNIST if it is found or can be downloaded, else the built-in strokes",
         )
-    count, natural = argument(COUNT), argument(NATURAL)
-    p.add_argument("--only", nargs="+", metavar="CLASS", help="learn from these classes alone")
-    p.add_argument("--size", type=count, metavar="N", help="resize the images to N×N")
-    p.add_argument("--augment", action="store_true", help="mirror every other image, at random")
+        p.add_argument("--only", nargs="+", metavar="CLASS", help="learn from these classes alone")
+        p.add_argument("--size", type=count, metavar="N", help="resize the images to N×N")
+        p.add_argument("--augment", action="store_true", help="mirror every other image, at random")
     p.add_argument("--epochs", type=count, default=epochs, help="passes through the images")
     p.add_argument("--batch", type=count, default=batch, help="images a step")
     p.add_argument("--seed", type=natural, default=0, help="of weights, noise and order")
@@ -201,13 +200,12 @@ def _resumed(
     found: Any = run.config.get("model", "several models")
     if found not in ([config.model() for config in p.configs] or ["several models"]):
         raise UsageError(f"--resume: {run.folder} is a run of {found!r}")
-    usual = vars(p.parse_args([]))  # None: what may be left open
-    names = [name for name in usual if name not in ("out", "resume")]
-    needed = [name for name in names if usual[name] is not None and name not in LATER]
+    usual = {k: v for k, v in vars(p.parse_args([])).items() if k not in ("out", "resume")}
+    needed = [name for name, value in usual.items() if flag(name, value)]
     missing = [name for name in needed if name not in run.config]
     if missing:
         raise FileError(f"{run.folder}: config.json has no {', '.join(missing)}")
-    old = [word for name in names for word in flag(name, run.config.get(name))]
+    old = [word for name in usual for word in flag(name, run.config.get(name))]
     before = p.parse_args(old)  # through the flags' own types and choices
     for name, value in given.items():
         if name not in (*FREE_ON_RESUME, *free) and getattr(before, name) != value:

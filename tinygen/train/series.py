@@ -18,11 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
+from ..data import Dataset
 from ..version import __version__
 from .loop import Interrupted
 from .options import Options, Parser, flag, parser, read
 from .run import Run, refuse_run
-from .training import Training, prepare
+from .training import Training, load_split, prepare
 
 COMMON = ("data", "only", "size", "augment", "device", "epochs", "batch", "seed")
 
@@ -48,6 +49,10 @@ class Series:
             return Run.open(self.options.out)
         own = {k: v for k, v in vars(self.options).items() if k not in ("out", "resume")}
         return Run.create(self.options.out, {"tinygen": __version__, **own})
+
+    def load(self, split: str) -> Dataset:
+        """A split of what the runs learn from: see `data.load`."""
+        return load_split(vars(self.options), split)
 
     def train(self, name: str, module: ModuleType, **options: Any) -> Training:
         """The run called name, of a model with these options, trained to its end."""

@@ -79,17 +79,23 @@ class Training:
         return self.model.update(**self.model.draw(x, self.dataset.labels[chosen], rng))
 
     def announce(self) -> None:
-        """Prints how long the training will take, by three steps of a copy of the model."""
-        twin, batch = replace(self, model=deepcopy(self.model)), self.options.batch
-        chosen, rng, seconds = np.arange(batch * self.model.batches), self.generator(1), []
+        """Prints how long the training will take, by a few steps of a copy of the model."""
+        seconds = self.seconds_a_step(deepcopy(self.model))
+        images = self.options.batch * self.model.batches
+        steps = self.options.epochs * (len(self.dataset) // images)
+        minutes = steps * seconds / 60
+        print(f"{steps:,} steps of about {seconds:.2g} s: {minutes:.0f} minutes", flush=True)
+
+    def seconds_a_step(self, model: Model) -> float:
+        """The least of three steps of a model like the run's, which they move."""
+        trial, rng, seconds = replace(self, model=model), self.generator(1), []
+        chosen = np.arange(self.options.batch * model.batches)
         for _ in range(3):
             began = time.perf_counter()
-            for number in twin.step(chosen, rng).values():
+            for number in trial.step(chosen, rng).values():
                 number.item()  # waits for a GPU
             seconds.append(time.perf_counter() - began)
-        steps = self.options.epochs * (len(self.dataset) // len(chosen))
-        minutes = steps * min(seconds) / 60
-        print(f"{steps:,} steps of about {min(seconds):.2g} s: {minutes:.0f} minutes", flush=True)
+        return min(seconds)
 
     def draw(self, epoch: int, images: Any = None, *, columns: int | None = None) -> None:
         """The epoch's grid, of images in the model's range, and the curves up to now.
