@@ -18,8 +18,9 @@ import numpy as np
 from tinygen import plots, scores, train
 from tinygen.models import progan
 from tinygen.models.config import COUNT, POSITIVE
+from tinygen.report import table
 from tinygen.scores.evaluator import some
-from tinygen.weights import read_json, write_aside, write_json
+from tinygen.weights import read_json, write_json
 
 RUNS = {"growing": "yes", "full size": "no"}  # name -> the model's option
 WIDTHS = progan.Config().widths
@@ -51,14 +52,15 @@ def main() -> None:
 def train_and_measure(training, budget):
     """Trains for the budget. Returns a row a mark; marks.json of the run keeps them."""
     path = training.run.folder / "marks.json"
-    rows = read_json(path) if path.exists() else []
+    rows, test = read_json(path) if path.exists() else [], compared(training, "test")
     for mark in MARKS[len(rows) :]:
         training.fit(lambda epoch: None, seconds=mark * budget)
-        n = len(compared(training, "test"))
-        samples = training.pixels(training.model.sample(n, training.generator(2)))
+        samples = training.pixels(training.model.sample(len(test), training.generator(2)))
         model = training.model
         side = 4 * 2**model.stage.level
-        rows.append({"steps": model.t, "side": side, "distance": distances(training, samples)})
+        rows.append(
+            {"steps": model.t, "side": side, "distance": distances(training, samples, test)}
+        )
         write_json(path, rows)
     training.fit(lambda epoch: None, seconds=budget)  # with all marks there, this loads the end
     return rows
@@ -71,16 +73,15 @@ def compared(training, split):
     return splits[split].images[some(splits[split], n)]
 
 
-def distances(training, images):
+def distances(training, images, test):
     """To test images; the heights of the levels as words, as in JSON."""
-    found = scores.sliced_wasserstein_by_level(
-        images, compared(training, "test"), training.generator(4)
-    )
+    found = scores.sliced_wasserstein_by_level(images, test, training.generator(4))
     return {str(height): value for height, value in found.items()}
 
 
 def real(training):
-    return distances(training, compared(training, "validation"))
+    validation, test = (compared(training, split) for split in ("validation", "test"))
+    return distances(training, validation, test)
 
 
 def line(row):
@@ -91,8 +92,8 @@ def line(row):
 def report(folder, rows, of_real, budget):
     """growing.json, growing.md and growing.png."""
     write_json(folder / "growing.json", {"budget": budget, "real": of_real, "runs": rows})
-    text = table(rows, of_real)
-    write_aside(folder / "growing.md", lambda path: path.write_text(text, encoding="utf-8"))
+    text = as_table(rows, of_real)
+    table.save(text, folder / "growing.md")
     print(text)
     seconds = [budget * mark for mark in MARKS]
     curves = {
@@ -105,15 +106,14 @@ def report(folder, rows, of_real, budget):
     plots.save(figure, folder / "growing.png")
 
 
-def table(rows, of_real):
+def as_table(rows, of_real):
     """A row a run, as Markdown."""
-    out = [["", "steps", *(f"level of {height}" for height in of_real), "mean"]]
-    out.append(["---"] * len(out[0]))
+    head, out = ["", "steps", *(f"level of {height}" for height in of_real), "mean"], []
     last = {name: (str(marks[-1]["steps"]), marks[-1]["distance"]) for name, marks in rows.items()}
     for name, (steps, distance) in {"real images": ("", of_real), **last}.items():
         values = [1000 * d for d in distance.values()]
         out.append([name, steps, *(f"{v:.1f}" for v in (*values, np.mean(values)))])
-    return "\n".join(f"| {' | '.join(row)} |" for row in out) + "\n"
+    return table.markdown(head, out)
 
 
 if __name__ == "__main__":

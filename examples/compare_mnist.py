@@ -20,7 +20,8 @@ from tinygen import plots, scores, train
 from tinygen.models import aae, acgan, cgan, cvae, gan, infogan, vae, wgan, wgan_gp
 from tinygen.models.conditional import Conditional
 from tinygen.models.config import COUNT, POSITIVE
-from tinygen.weights import read_json, write_aside, write_json
+from tinygen.report import table
+from tinygen.weights import read_json, write_json
 
 MODELS = {
     "GAN": (gan, {"arch": "mlp"}),
@@ -119,14 +120,13 @@ def report(folder, runs, evaluator, budget):
     titles["label_accuracy"] = f"label accuracy ({evaluator.by}, 1,000 samples)"
     about = {"budget": budget, "titles": titles, "real": values(real)}
     write_json(folder / "compare.json", {**about, "runs": runs})
-    text = table(runs, values(real))
+    text = as_table(runs, values(real))
     names = "\n".join(f"* {titles[name]}" for name in COLUMNS)
     count = len(next(iter(runs.values())))
     head = (
         f"Models after {budget:g} seconds of training, {count} seeds. Real: the validation split."
     )
-    whole = f"{head} The scores:\n\n{names}\n\n{text}\n"
-    write_aside(folder / "compare.md", lambda path: path.write_text(whole, encoding="utf-8"))
+    table.save(f"{head} The scores:\n\n{names}\n\n{text}", folder / "compare.md")
     print(text)
 
     seconds = [budget * mark for mark in MARKS]
@@ -139,12 +139,11 @@ def report(folder, runs, evaluator, budget):
     plots.save(figure, folder / "compare.png")
 
 
-def table(runs, real):
+def as_table(runs, real):
     """A row for each model, as Markdown."""
-    rows = [["", "Inception / real", *(heading for heading, _ in COLUMNS.values())]]
-    rows += [["---"] * len(rows[0]), cells("real images", [real], real)]
-    rows += [cells(model, [m[-1] for m in marks], real) for model, marks in runs.items()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    head = ["", "Inception / real", *(heading for heading, _ in COLUMNS.values())]
+    rows = [cells(model, [m[-1] for m in marks], real) for model, marks in runs.items()]
+    return table.markdown(head, [cells("real images", [real], real), *rows])
 
 
 def cells(title, several, real):
@@ -153,8 +152,7 @@ def cells(title, several, real):
     out = [title, f"{share:.2f}"]
     for name, (_, digits) in COLUMNS.items():
         numbers = [row[name] for row in several if name in row]
-        spread = f" ± {np.std(numbers, ddof=1):.{digits}f}" if len(numbers) > 1 else ""
-        out.append(f"{np.mean(numbers):.{digits}f}{spread}" if numbers else "")
+        out.append(table.mean_and_sd(numbers, f".{digits}f"))
     return out
 
 

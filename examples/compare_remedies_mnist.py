@@ -16,7 +16,8 @@ import numpy as np
 from tinygen import plots, scores, train
 from tinygen.models import remedies
 from tinygen.models.config import COUNT
-from tinygen.weights import write_aside, write_json
+from tinygen.report import table
+from tinygen.weights import write_json
 
 COLLAPSE = {"arch": "mlp", "generator_steps": 5, "lr": 2e-3, "beta1": 0.9}
 SAMPLES, SHARE = 2000, 0.01
@@ -72,11 +73,10 @@ def measured(net, pictures, dataset):
 def report(folder, rows, real, classes):
     """remedies.json, remedies.md and classes.png."""
     write_json(folder / "remedies.json", {"real": real, "remedies": rows})
-    table = [["", *COLUMNS], ["---"] * (1 + len(COLUMNS)), ["real images", *cells([real])]]
-    table += [[remedy, *cells(several)] for remedy, several in rows.items()]
-    text = "\n".join(f"| {' | '.join(row)} |" for row in table)
+    lines = {"real images": [real], **rows}
+    text = table.markdown(["", *COLUMNS], [[name, *cells(of)] for name, of in lines.items()])
     print(text)
-    write_aside(folder / "remedies.md", lambda path: path.write_text(text + "\n", "utf-8"))
+    table.save(text, folder / "remedies.md")
     runs = [(f"{remedy} {k + 1}", row) for remedy in rows for k, row in enumerate(rows[remedy])]
     shares = {"real": real["shares"], **{name: row["shares"] for name, row in runs}}
     plots.save(plots.shares(shares, classes, axis="run"), folder / "classes.png")
@@ -84,12 +84,10 @@ def report(folder, rows, real, classes):
 
 def cells(several):
     """The mean over the seeds ± its standard deviation, of each measure."""
-    out = []
-    for name, shown in COLUMNS.items():
-        numbers = [row[name] for row in several if name in row]
-        spread = f" ± {np.std(numbers, ddof=1):{shown}}" if len(numbers) > 1 else ""
-        out.append(f"{np.mean(numbers):{shown}}{spread}" if numbers else "")
-    return out
+    return [
+        table.mean_and_sd([row[name] for row in several if name in row], shown)
+        for name, shown in COLUMNS.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ from tinygen import plots, scores, train
 from tinygen.models import Setup, gan, iwae, made, pixelcnn
 from tinygen.models.autoregressive import Autoregressive
 from tinygen.models.config import COUNT, POSITIVE
+from tinygen.report import table
 from tinygen.report.density import binarised_test, bits_per_pixel, mean_and_error
-from tinygen.weights import write_aside, write_json
+from tinygen.weights import write_json
 
 MODELS = {  # the VAE is the IWAE of one sample
     "VAE": (iwae, {"k": 1, "batch": 64}),
@@ -46,9 +47,9 @@ def main() -> None:
     setup = Setup(training.dataset.images.shape[1:], device=series.options.device)
     _, seconds = timed(gan.build(gan.Config(), setup, training.generator(1)), training)
     rows["GAN"] = {"known": "not at all", "passes": 1, "seconds": seconds}
-    text, folder = table(rows), series.run.folder
+    text, folder = as_table(rows), series.run.folder
     write_json(folder / "likelihoods.json", {"budget": series.options.budget, "models": rows})
-    write_aside(folder / "likelihoods.md", lambda path: path.write_text(text, encoding="utf-8"))
+    table.save(text, folder / "likelihoods.md")
     print(text)
     plots.save(plots.panels(samples), folder / "samples.png", dpi=60)
     print(folder / "samples.png")
@@ -87,17 +88,17 @@ def timed(model, training):
     return images, min(seconds)
 
 
-def table(rows):
+def as_table(rows):
     """A row for each model, as Markdown."""
-    out = [["", "NLL, nats", "bits a pixel", "known", "passes to draw", f"seconds for {DRAWN}"]]
-    out.append(["---"] * len(out[0]))
+    head = ["", "NLL, nats", "bits a pixel", "known", "passes to draw", f"seconds for {DRAWN}"]
+    out = []
     for name, row in rows.items():
         nll = bits = ""
         if "nll" in row:
             nll = f"{row['nll']:.2f} ± {row['standard error']:.2f}"
             bits = f"{row['bits per pixel']:.4f}"
         out.append([name, nll, bits, row["known"], str(row["passes"]), f"{row['seconds']:.2g}"])
-    return "\n".join(f"| {' | '.join(row)} |" for row in out)
+    return table.markdown(head, out)
 
 
 if __name__ == "__main__":

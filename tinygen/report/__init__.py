@@ -6,6 +6,7 @@ explorer    a part of it: a model's generator or decoder, run in the page: drag 
             the image change
 layers      networks as the explorer takes them
 embedding   t-SNE and PCA of real, generated and latent points
+table       tables of comparisons, as Markdown
 density     the exact NLL of models that write log p(x) down, and digits that they complete
 """
 
