@@ -295,6 +295,16 @@ def test_the_iwae_measures_each_k(digits, tmp_path):
     assert json.loads((folder / "likelihood.json").read_text())["samples"] == 2
 
 
+def test_examples_read_every_split_by_the_flags_of_images(digits, tmp_path):
+    """Splits beside the one that is learned from are of the same classes and size."""
+    flags = ("--data", digits, "--only", 3, 7, "--size", 12, "--epochs", 1, "--batch", 8)
+    for name, more in (("autoencoder", ()), ("vae", ()), ("aae", ()), ("pca", ("--sizes", 2))):
+        done = script(density(name), *flags, *more, "--out", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    points = [sys.executable, str(REPOSITORY / "examples" / "denoising_manifold.py")]
+    one_line(here(points, "--only", 3), "--only 3")
+
+
 def density(name):
     return [sys.executable, str(REPOSITORY / "examples" / f"{name}_mnist.py")]
 
