@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from drawn import ONE_NETWORK, SEVERAL_PASSES
 
 import tinygen as tg
 from tinygen import nn
@@ -64,16 +65,13 @@ def test_the_page_holds_the_weights_in_their_order():
     np.testing.assert_array_equal(parts[-2], G["layers.10.weight"].ravel().astype(np.float16))
 
 
-SEVERAL_PASSES = ("made", "pixelcnn", "lapgan")  # no one network draws these models' images
-
-
 @pytest.mark.parametrize("name", SEVERAL_PASSES)
 def test_a_model_of_several_passes_has_none(name):
     with pytest.raises(UsageError, match=r"no .* draws the images, but one a"):
         explorer.section(build(name), CLASSES)
 
 
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - set(SEVERAL_PASSES)))
+@pytest.mark.parametrize("name", ONE_NETWORK)
 def test_every_model_has_its_page(name):
     page = data(explorer.section(build(name), CLASSES))
     assert page["shape"] == list(SHAPE) and page["range"] == list(build(name).RANGE)
