@@ -6,6 +6,7 @@
 # `make gpu` tests and measures on an NVIDIA GPU, with the python3 and CuPy that are there already.
 
 ARGS ?=
+IN_PARALLEL := -n auto --maxprocesses 4 --dist worksteal  # a process a core; ARGS="-n 0" for one
 ifeq ($(OS),Windows_NT)
 PYTHON ?= py
 BIN := .venv/Scripts
@@ -20,10 +21,10 @@ gan: .venv/ready
 	$(BIN)/python examples/gan_mnist.py $(ARGS)
 
 test: .venv/ready-test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 test-all: .venv/ready-test
-	$(BIN)/python -m pytest -m "not slow and not browser" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow and not browser" $(IN_PARALLEL) $(ARGS)
 
 browser-test: .venv/ready-browser
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
