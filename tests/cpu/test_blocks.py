@@ -28,6 +28,7 @@ def small_blocks(request, monkeypatch, way):
     monkeypatch.setattr(conv, "BLOCK_BYTES", 100)
     monkeypatch.setattr(linalg, "SMALL", 2)
     monkeypatch.setattr(linalg, "LARGE", 4)
+    monkeypatch.setattr(linalg, "PIXELS", 3)
 
 
 def same(a, b):

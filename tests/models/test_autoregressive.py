@@ -81,7 +81,7 @@ def test_a_pixels_logit_alone_is_that_of_the_whole_image(case):
     shape = (13, 14, 1) if "made" not in case else SHAPE
     model, x = build(case, shape), t(images(2, shape))
     for which, _ in orders(model):
-        alone = [model.logit(x, i, which).numpy() for i in range(x[0].size)]
+        alone = [one.numpy() for one in model.logits(x, np.arange(x[0].size), which)]
         np.testing.assert_allclose(np.transpose(alone), logits(model, x, which).numpy(), rtol=1e-9)
 
 

@@ -18,7 +18,7 @@ are in nats per image.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,7 @@ class Autoregressive(Model):
     """A network from images to logits, both (N, H, W, C), its optimiser, and the average of its
     weights, which measures and draws.
 
-    A subclass may know a faster way to one pixel's logit, another order of the pixels, or several.
+    A subclass may know a faster way to the pixels' logits, another order of the pixels, or several.
     """
 
     net: Module
@@ -90,9 +90,13 @@ class Autoregressive(Model):
         """
         return np.arange(np.prod(self.shape))
 
-    def logit(self, x: Tensor, i: int, which: int = 0) -> Tensor:
-        """The logit of the pixel at the place i, (N,), from the pixels before it in that order."""
-        return reshape(self.averaged(x), len(x), -1)[:, i]
+    def logits(self, x: Tensor, places: Array, which: int = 0) -> Iterator[Tensor]:
+        """The logit (N,) of each pixel at these places, from the pixels before it in that order.
+
+        x is read when a logit is asked for: the pixels before it are to be there by then.
+        """
+        for i in places:
+            yield reshape(self.averaged(x), len(x), -1)[:, i]
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images, (n, H, W, C), drawn pixel by pixel."""
@@ -120,8 +124,8 @@ class Autoregressive(Model):
         """Draws the pixels of x (N, D) at these places, one after the other: 1 where u < σ(l)."""
         images = self.tensor(x.reshape(-1, *self.shape))
         flat, u = images.data.reshape(x.shape), to_device(u, images.device)
-        for i in places:
-            flat[:, i] = u[:, i] < sigmoid(self.logit(images, int(i), which)).data
+        for i, logit in zip(places, self.logits(images, places, which), strict=True):
+            flat[:, i] = u[:, i] < sigmoid(logit).data
             tick()
         x[...] = images.numpy().reshape(x.shape)
 

@@ -26,7 +26,7 @@ Images are (N, H, W, C) of zeros and ones; in nats per image.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -76,11 +76,21 @@ class Masked(Module):
         self.m = [tensor(np.stack(layer)) for layer in zip(*sets, strict=True)]
 
     def __call__(self, x: Tensor, *, train: Train = None, which: int = 0) -> Tensor:
-        h = reshape(x, len(x), -1)
+        return self.logits(x, self.masked(which))
+
+    def masked(self, which: int) -> list[Tensor]:
+        """The weight of each layer, with zeros where its mask has them."""
         kept = masks([m.data[which] for m in self.m])
-        for layer, mask in zip(self.layers, kept, strict=True):
+        return [
+            where(mask, layer.weight, 0.0) for layer, mask in zip(self.layers, kept, strict=True)
+        ]
+
+    def logits(self, x: Tensor, weights: list[Tensor]) -> Tensor:
+        """By weights that are masked already."""
+        h = reshape(x, len(x), -1)
+        for layer, weight in zip(self.layers, weights, strict=True):
             h = relu(h) if layer is not self.layers[0] else h
-            h = linear(h, where(mask, layer.weight, 0.0), layer.bias)
+            h = linear(h, weight, layer.bias)
         return reshape(h, x.shape)
 
 
@@ -120,8 +130,10 @@ class MADE(Autoregressive):
     def order(self, which: int = 0) -> np.ndarray[Any, Any]:
         return np.argsort(self.averaged.m[0].numpy()[which])
 
-    def logit(self, x: Tensor, i: int, which: int = 0) -> Tensor:
-        return reshape(self.averaged(x, which=which), len(x), -1)[:, i]
+    def logits(self, x: Tensor, places: Array, which: int = 0) -> Iterator[Tensor]:
+        net, weights = self.averaged, self.averaged.masked(which)  # once for all places
+        for i in places:
+            yield reshape(net.logits(x, weights), len(x), -1)[:, i]
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images, (n, H, W, C), each by one of the orders."""

@@ -30,13 +30,16 @@ Images are (N, H, W, 1) of zeros and ones; in nats per image.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from ..core import Tensor, tensor
+from ..device import Array
 from ..errors import UsageError
 from ..nn import Linear, Module, Sequential
 from ..nn.init import Rng, he
@@ -90,7 +93,10 @@ class MaskedConv2d(Module):
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
         weight = self.weight if self.mask is None else self.weight * self.mask
-        return conv2d(_framed(_framed(x, 1, *self.rows), 2, *self.columns), weight) + self.bias
+        x, (left, right) = _framed(x, 1, *self.rows), self.columns
+        if left == right:
+            return conv2d(x, weight, padding=(0, left)) + self.bias
+        return conv2d(_framed(x, 2, left, right), weight) + self.bias
 
 
 def _extent(seen: np.ndarray[Any, Any]) -> tuple[int, int]:
@@ -146,11 +152,15 @@ class Layer(Module):
         self.W = pointwise(h, h, rng=rng)
         self.first = kind == "A"
 
-    def stacks(self, v: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-        """v' and h'."""
+    def above(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """v', and what h is told of the rows above, U (V * v)."""
         seen = self.V(v)
-        added = self.W(gate(self.H(h) + self.U(seen)))
-        return gate(seen), added if self.first else h + added
+        return gate(seen), self.U(seen)
+
+    def left(self, h: Tensor, told: Tensor) -> Tensor:
+        """h'."""
+        added = self.W(gate(self.H(h) + told))
+        return added if self.first else h + added
 
 
 class Gated(Module):
@@ -162,9 +172,20 @@ class Gated(Module):
         self.head = head(h, h, rng)
 
     def __call__(self, x: Tensor, *, train: Train = None) -> Tensor:
-        v = h = x
+        return self.left(x, self.above(x))
+
+    def above(self, v: Tensor) -> list[Tensor]:
+        """The stack v: what each layer tells h of the rows above."""
+        told = []
         for layer in self.layers:
-            v, h = layer.stacks(v, h)
+            v, t = layer.above(v)
+            told.append(t)
+        return told
+
+    def left(self, h: Tensor, told: list[Tensor]) -> Tensor:
+        """The stack h, and the logits. Also of some rows alone, told of these."""
+        for layer, t in zip(self.layers, told, strict=True):
+            h = layer.left(h, t)
         return self.head(h)
 
 
@@ -191,11 +212,20 @@ class PixelCNN(Autoregressive):
         """How many pixels up, left or right a logit depends on at most."""
         return FIRST // 2 + self.config.kernel // 2 * self.config.blocks
 
-    def logit(self, x: Tensor, i: int, which: int = 0) -> Tensor:
-        row, column = divmod(i, x.shape[2])
-        top, left = max(0, row - self.reach), max(0, column - self.reach)
-        seen = x[:, top : row + 1, left : column + self.reach + 1]
-        return reshape(self.averaged(seen)[:, row - top, column - left], len(x))
+    def logits(self, x: Tensor, places: Array, which: int = 0) -> Iterator[Tensor]:
+        """Of the gated network's stacks, v is computed once a row, h of the own row only."""
+        net, width = self.averaged, x.shape[2]
+        for row, own in groupby(map(int, places), lambda i: i // width):
+            top = max(0, row - self.reach)
+            if isinstance(net, Gated):
+                told = [t[:, -1:] for t in net.above(x[:, top : row + 1])]
+                for i in own:
+                    yield reshape(net.left(x[:, row : row + 1], told)[:, 0, i % width], len(x))
+            else:
+                for i in own:
+                    left = max(0, i % width - self.reach)
+                    seen = x[:, top : row + 1, left : i % width + self.reach + 1]
+                    yield reshape(net(seen)[:, row - top, i % width - left], len(x))
 
 
 def build(config: Config, setup: Setup, rng: Rng) -> PixelCNN:
