@@ -1,5 +1,6 @@
 """Convolution by matrix products over blocks of images, spread over the threads.
 
+Where its kernel and stride are those of a DCGAN, `toom_cook.py` has a way of fewer products.
 Windows are copied into a matrix ("im2col") a block at a time, small enough to stay in the cache,
 in runs of kw·C numbers that lie side by side in an NHWC image. Each thread has its own scratch.
 """
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..windows import Pair, pair, window_count
+from . import toom_cook
 from .compiled import loop
 from .threads import blocks, run, scratch, total
 
@@ -25,6 +27,8 @@ def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
     """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O)."""
     n, (kh, kw, c, o) = len(x), w.shape
     stride, padding = pair(stride), pair(padding)
+    if plan := toom_cook.plan(w.shape, stride, n, x.shape[1:3], padding):
+        return toom_cook.conv2d(x, w, plan)
     h, v = (window_count(x.shape[i + 1], w.shape[i], stride[i], padding[i]) for i in (0, 1))
     size, margins = (h, v), ((padding[0],) * 2, (padding[1],) * 2)
     y, w = np.empty((n, *size, o), x.dtype), w.reshape(-1, o)
@@ -45,6 +49,8 @@ def conv2d_weight(
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
     (n, oh, ow, o), (kh, kw, c, _) = g.shape, shape
     stride, padding = pair(stride), pair(padding)
+    if plan := toom_cook.plan(shape, stride, n, x.shape[1:3], padding):
+        return toom_cook.conv2d_weight(x, g, shape, plan)
     g, margins = np.ascontiguousarray(g), ((padding[0],) * 2, (padding[1],) * 2)
     block = _images(oh * ow * kh * kw * c, x)
 
@@ -63,8 +69,11 @@ def conv2d_input(
     g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
+    stride, padding = pair(stride), pair(padding)
+    if plan := toom_cook.plan(w.shape, stride, len(g), shape[1:3], padding):
+        return toom_cook.conv2d_input(g, w, shape, plan)
     compute = _scattered if shape[3] < FEW else _by_phases
-    return compute(np.ascontiguousarray(g), w, shape, pair(stride), pair(padding))
+    return compute(np.ascontiguousarray(g), w, shape, stride, padding)
 
 
 def _by_phases(g: Array, w: Array, shape: tuple[int, ...], stride: Sizes, padding: Sizes) -> Array:
