@@ -6,7 +6,7 @@
 # `make gpu` tests and measures on an NVIDIA GPU, with the python3 and CuPy that are there already.
 
 ARGS ?=
-IN_PARALLEL := -n auto --maxprocesses 4 --dist worksteal  # a process a core; ARGS="-n 0" for one
+IN_PARALLEL := -n auto --maxprocesses 4 --dist worksteal  # a process a core, up to 4; ARGS="-n 0": one
 ifeq ($(OS),Windows_NT)
 PYTHON ?= py
 BIN := .venv/Scripts

@@ -86,6 +86,23 @@ def test_a_pixels_logit_alone_is_that_of_the_whole_image(case):
 
 
 @every
+def test_the_rest_is_drawn_pixel_after_pixel(case):
+    """From amid a row on, as the whole network would, seen anew for each pixel."""
+    shape, first = ((13, 9, 1), 24) if "made" not in case else (SHAPE, 4)
+    model, x = build(case, shape), images(3, shape)
+    for which, order in orders(model):
+        known = np.zeros(x[0].size, bool)
+        known[order[:first]] = True
+        got = model.complete(x, known.reshape(shape), np.random.default_rng(4), which)
+        u = np.random.default_rng(4).random((3, x[0].size), dtype=np.float32)
+        want = np.where(known, x.reshape(3, -1), 0)
+        for i in order[first:]:
+            whole = logits(model, t(want.reshape(x.shape)), which).numpy()
+            want[:, i] = u[:, i] < 1 / (1 + np.exp(-whole[:, i]))
+        np.testing.assert_array_equal(got.reshape(want.shape), want)
+
+
+@every
 def test_samples_are_as_frequent_as_their_probability(case):
     model = build(case, (2, 2, 1))
     n, kinds = 20_000, all_images((2, 2, 1))

@@ -27,7 +27,7 @@ def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
     """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O)."""
     n, (kh, kw, c, o) = len(x), w.shape
     stride, padding = pair(stride), pair(padding)
-    if plan := toom_cook.plan(w.shape, stride, n, x.shape[1:3], padding):
+    if plan := toom_cook.planned(w.shape, stride, n, x.shape[1:3], padding):
         return toom_cook.conv2d(x, w, plan)
     h, v = (window_count(x.shape[i + 1], w.shape[i], stride[i], padding[i]) for i in (0, 1))
     size, margins = (h, v), ((padding[0],) * 2, (padding[1],) * 2)
@@ -49,7 +49,7 @@ def conv2d_weight(
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
     (n, oh, ow, o), (kh, kw, c, _) = g.shape, shape
     stride, padding = pair(stride), pair(padding)
-    if plan := toom_cook.plan(shape, stride, n, x.shape[1:3], padding):
+    if plan := toom_cook.planned(shape, stride, n, x.shape[1:3], padding):
         return toom_cook.conv2d_weight(x, g, shape, plan)
     g, margins = np.ascontiguousarray(g), ((padding[0],) * 2, (padding[1],) * 2)
     block = _images(oh * ow * kh * kw * c, x)
@@ -70,7 +70,7 @@ def conv2d_input(
 ) -> Array:
     """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
     stride, padding = pair(stride), pair(padding)
-    if plan := toom_cook.plan(w.shape, stride, len(g), shape[1:3], padding):
+    if plan := toom_cook.planned(w.shape, stride, len(g), shape[1:3], padding):
         return toom_cook.conv2d_input(g, w, shape, plan)
     compute = _scattered if shape[3] < FEW else _by_phases
     return compute(np.ascontiguousarray(g), w, shape, stride, padding)

@@ -4,8 +4,9 @@ BLAS starts its threads faster than we ours, but they wait for more by spinning,
 milliseconds after each product, and take the cores from our threads and from other programs. So
 it has them for products of middling size, where ours would start too late, as fully connected
 networks have. Beside convolutions stand large products, which are cut over our threads, and those
-of so many rows that these are pixels. One small product on BLAS's threads slows the convolutions
-after it by half: a DCGAN step took 187 ms, 272 with one; a PixelCNN step 80 ms, 124 with all.
+of so many rows, or so long sums, that these are pixels. They get one thread: a small product on
+BLAS's threads slows the convolutions after it by half. A DCGAN step took 187 ms, and 272 with one
+product on them; a PixelCNN step 80 ms, and 124 with its 1×1 convolutions on them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .threads import count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
 SMALL, LARGE = 4_000_000, 32_000_000  # multiplications
-PIXELS = 4096  # rows; so many are pixels, not a fully connected network's batch
+PIXELS = 4096  # so many are pixels, not the batch of a fully connected network
 
 
 def matmul(a: Array, b: Array) -> Array:

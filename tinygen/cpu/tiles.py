@@ -37,7 +37,7 @@ def gather(V: Array, frame: Array, T: Array, grid: Sizes, s: int) -> Array:
 
     V (25, tiles, s·s·c) is written and returned. Tiles go by image, then down, then across.
     """
-    T = np.pad(T, ((0, 0), (0, N - T.shape[1]))).astype(V.dtype)
+    T = np.ascontiguousarray(np.pad(T, ((0, 0), (0, N - T.shape[1]))), V.dtype)
     if not _gather(V, *_rows(frame), T, *grid, s, frame.shape[3]):
         values = np.einsum("uq,vr,mijqraec->uvmijaec", T, T, _tiles(frame, grid, s))
         V[...] = values.reshape(V.shape)
@@ -46,7 +46,7 @@ def gather(V: Array, frame: Array, T: Array, grid: Sizes, s: int) -> Array:
 
 def scatter(frame: Array, V: Array, T: Array, grid: Sizes, s: int) -> None:
     """`gather` transposed, x[q, r] += Σ T[q, u] T[r, v] V[u, v], for T (5, 5) or (4, 5)."""
-    T = T.astype(V.dtype)
+    T = np.ascontiguousarray(T, V.dtype)
     if not _scatter(*_rows(frame), V, T, *grid, s, frame.shape[3]):
         values = V.reshape(N, N, len(frame), *grid, s, s, frame.shape[3])
         made = np.einsum("qu,rv,uvmijaec->qrmijaec", T, T, values)

@@ -1,29 +1,33 @@
-"""Convolutions of kernel 4 and stride 2 with 100 products where the sum over windows has 256.
+"""Convolutions of kernel 4 and stride 2: 100 products for 16 outputs of a channel, not 256.
 
 Toom 1963, Cook 1966; for networks Winograd 1980, Lavin & Gray 2016 (arXiv:1509.09308).
 
-Along one axis, output i sums over the pixels 2i + a - p, a = 0 … 3. Split by parity, a = 2t + e,
-these are two sequences dₑ, each convolved with two taps wₑ at stride 1:
+Along one axis, output i sums over the pixels 2i + a - padding, a = 0 … 3. Split by parity,
+a = 2t + e, these are two sequences dₑ, each convolved with two taps wₑ at stride 1:
 
     yᵢ = Σₑ Σₜ dₑ[i + t] wₑ[t]
 
-Four outputs of one of them take 8 products, and 5 are enough. For polynomials of degree 3 and 1 are
-multiplied at 5 points, and their product, of degree 4, is found from its values. Transposed:
+Four outputs of one of them take 8 products, and 5 are enough. Two polynomials of degree 3 and 1 can
+be multiplied at 5 points: their product has degree 4, and its values there determine it. This
+algorithm transposed is
+
 
     y = Aᵀ [(G w) ⊙ (Bᵀ d)]          y (4), w (2), d (5)
 
-Row j of A and of G has the powers of the point pⱼ, 0 to 3 and 0 to 1; B is the inverse of the
+Row j of A and of G has the powers of point j, 0 to 3 and 0 to 1; B is the inverse of the matrix of
 powers 0 to 4. Both ways of an image make 25 products of a tile of 4×4 outputs. Each is over the
 channels C of all four parities, so it is one product of matrices for all tiles, 25 in all:
 
     V = Bᵀ d B    (25, tiles, 4C)      U = G w Gᵀ    (25, 4C, O)      y = Aᵀ (V U) A
 
 Gradients are the same maps transposed. In float32 rounding is up to 1e-5 of the largest output,
-some ten times that of the plain sum. It is faster only where the maps are compiled.
+some ten times that of the plain sum. A NaN or an inf spoils all of its tile, and the next one. It
+is faster only where the maps are compiled.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +44,7 @@ Array = np.ndarray[Any, Any]
 Sizes = tuple[int, int]
 POINTS = (0.0, 1.0, -1.0, 2.0)  # and ∞, where a polynomial's value is its last coefficient
 CHANNELS, TILES = 16, 96  # with fewer the maps cost more than the products that they save
+LARGEST = 128 * 256  # channels in · out; U, of a thread each, is six times the weight
 BLOCK_BYTES = 4_000_000  # of a block's V
 
 
@@ -60,21 +65,27 @@ class Plan:
         self.padding = padding
         self.out = tuple(window_count(n, 4, 2, p) for n, p in zip(image, padding, strict=True))
         down, across = (-(-n // TILE) for n in self.out)
-        self.grid, self.tiles = (down, across), down * across
+        self.grid, self.count = (down, across), down * across
+
+    def full(self) -> bool:
+        """Whether two thirds of the tiles' outputs or more are there: others cost as much."""
+        return 2 * TILE * TILE * self.count <= 3 * math.prod(self.out)
 
     def block(self, c: int, itemsize: int) -> int:
         """How many images of c channels make a block."""
-        return int(max(1, BLOCK_BYTES // (N * N * self.tiles * 4 * c * itemsize)))
+        return int(max(1, BLOCK_BYTES // (N * N * self.count * 4 * c * itemsize)))
 
 
-def plan(
+def planned(
     w_shape: tuple[int, ...], stride: Sizes, n: int, image: Sequence[int], padding: Sizes
 ) -> Plan | None:
     """For n images, where this is the faster way; else None."""
-    if (*w_shape[:2], *stride) != (4, 4, 2, 2) or min(w_shape[2:]) < CHANNELS:
+    channels = w_shape[2:]
+    if (*w_shape[:2], *stride) != (4, 4, 2, 2) or min(channels) < CHANNELS:
         return None
     plan = Plan(image, padding)
-    return plan if n * plan.tiles >= TILES and in_use() else None
+    pays = n * plan.count >= TILES and plan.full() and math.prod(channels) <= LARGEST
+    return plan if pays and in_use() else None
 
 
 def conv2d(x: Array, w: Array, plan: Plan) -> Array:
@@ -128,7 +139,7 @@ def of_pixels(x: Array, plan: Plan) -> Array:
     (m, _, _, c), frame = x.shape, tiles.frame(len(x), plan.grid, 2, x.shape[3], x.dtype)
     seen, inner = _seen(x, frame, plan)
     inner[...] = seen
-    V = scratch("toom pixels", (N * N, m * plan.tiles, 4 * c), x.dtype)
+    V = scratch("toom pixels", (N * N, m * plan.count, 4 * c), x.dtype)
     return tiles.gather(V, frame, B.T, plan.grid, 2)
 
 
@@ -144,16 +155,16 @@ def to_pixels(V: Array, x: Array, plan: Plan) -> None:
 
 def _seen(x: Array, frame: Array, plan: Plan) -> tuple[Array, Array]:
     """The pixels that windows see, in x and in the frame. The last row may be seen by none."""
-    (top, left), (_, h, w, _) = plan.padding, x.shape
-    inner = frame[:, top : top + h, left : left + w]
-    return x[:, : inner.shape[1], : inner.shape[2]], inner
+    (top, left), (down, across) = plan.padding, plan.out
+    x = x[:, : 2 * down + 2 - top, : 2 * across + 2 - left]
+    return x, frame[:, top : top + x.shape[1], left : left + x.shape[2]]
 
 
 def of_outputs(g: Array, plan: Plan) -> Array:
     """A g Aᵀ of g (m, H', W', O): (25, tiles, O), in scratch."""
     (m, h, w, o), frame = g.shape, tiles.frame(len(g), plan.grid, 1, g.shape[3], g.dtype)
     frame[:, :h, :w] = g
-    values = scratch("toom outputs", (N * N, m * plan.tiles, o), g.dtype)
+    values = scratch("toom outputs", (N * N, m * plan.count, o), g.dtype)
     return tiles.gather(values, frame, A, plan.grid, 1)
 
 

@@ -203,7 +203,7 @@ class Config(config.Config):
 
 
 class PixelCNN(Autoregressive):
-    """Draws row after row, and looks only at what a pixel depends on."""
+    """Draws row after row, and looks only as far as a pixel depends on others."""
 
     config: Config
 
