@@ -4,7 +4,7 @@ The remedies are in tinygen/models/remedies.py. Every epoch leaves a grid of the
 vectors, and classes.png, the share of each digit among 1,000 samples as a classifier sees them.
 Without a remedy this ends in one picture:
 
-    python examples/remedies_mnist.py --arch mlp --generator-steps 5 --lr 2e-3 --beta1 0.9
+    python examples/remedies_mnist.py --arch mlp --generator-steps 5 --lr 2e-4
 
 `compare_remedies_mnist.py` does that with each of them.
 """

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinygen as tg
-from tinygen.cpu import threads
+from tinygen.cpu import linalg, threads
 from tinygen.models import Setup, gan
 
 
@@ -155,3 +155,28 @@ def test_results_are_never_reused():
     tg.conv2d(x * 2.0, w, stride=2, padding=1)
     tg.conv2d_input(y, w, shape=x.shape, stride=2, padding=1)
     np.testing.assert_array_equal(y.numpy(), kept)
+
+
+def test_products_are_ours_from_the_first_convolution_on(monkeypatch):
+    monkeypatch.setattr(threads, "_convolved", False)
+    assert not threads.convolving()
+    with threads.expecting(convolutions=True):
+        assert threads.convolving()
+    assert not threads.convolving()
+    tg.conv2d(tg.tensor(np.ones((1, 4, 4, 1))), np.ones((2, 2, 1, 1)))
+    assert threads.convolving()
+    with threads.expecting(convolutions=False):
+        assert not threads.convolving()
+
+
+@pytest.mark.parametrize("convolutions", [True, False])
+def test_where_a_product_is_computed(monkeypatch, convolutions):
+    """Cut over our threads beside convolutions, in one piece for BLAS's without."""
+    monkeypatch.setattr(threads, "count", lambda: 3)
+    monkeypatch.setattr(linalg, "count", lambda: 3)
+    parts, run = [], threads.run
+    monkeypatch.setattr(linalg, "run", lambda work, n: parts.append(n) or run(work, n))
+    a, b = np.ones((300, 200), np.float32), np.ones((200, 400), np.float32)
+    with threads.expecting(convolutions):
+        assert (linalg.matmul(a, b) == 200).all()
+    assert parts == ([400] if convolutions else [])

@@ -748,7 +748,7 @@ def test_divergence_is_one_line(digits, tmp_path):
 def test_help_shows_the_defaults():
     done = here(GAN[:2], "--help")
     assert done.returncode == 0
-    for shown in ("(default: auto)", "(default: 3)", "(default: 64)", "(default: dcgan)"):
+    for shown in ("(default: auto)", "(default: 5)", "(default: 64)", "(default: dcgan)"):
         assert shown in done.stdout
 
 

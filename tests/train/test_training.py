@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from tinygen import data, nn, optim, train
+from tinygen.cpu import threads
+from tinygen.cpu.threads import convolving
 from tinygen.models import MODELS, Model, aae, gan, iwae
 from tinygen.weights import write_json
 
@@ -48,6 +50,18 @@ def test_a_step_sees_the_chosen_images_and_their_labels(digits, tmp_path):
     np.testing.assert_array_equal(shown["labels"], dataset.labels[[5, 3, 150]])
     np.testing.assert_array_equal(shown["x"], data.scale(dataset.images[[5, 3, 150]], -1, 1))
     np.testing.assert_array_equal(shown["noise"], np.random.default_rng(1).random(3))
+
+
+@pytest.mark.parametrize("arch", ["mlp", "dcgan"])
+def test_who_computes_products_depends_on_the_networks_alone(digits, tmp_path, monkeypatch, arch):
+    """So a resumed run has the same bits, whatever its process computed before."""
+    training = prepared(gan, digits, tmp_path / "run", "--arch", arch)
+    told = []
+    monkeypatch.setattr("tinygen.train.training.fit", lambda *a, **k: told.append(convolving()))
+    for before in (False, True):
+        monkeypatch.setattr(threads, "_convolved", before)
+        training.fit()
+    assert told == [arch == "dcgan"] * 2
 
 
 def test_binary_images_are_drawn_anew_from_their_greys(digits, tmp_path):

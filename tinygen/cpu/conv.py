@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from ..windows import Pair, pair, window_count
 from . import toom_cook
 from .compiled import loop
-from .threads import blocks, run, scratch, total
+from .threads import blocks, convolution, run, scratch, total
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, int]
@@ -25,6 +25,7 @@ FEW = 8  # channels; fewer are scattered, see conv2d_input
 
 def conv2d(x: Array, w: Array, *, stride: Pair, padding: Pair) -> Array:
     """x (N, H, W, C), w (kh, kw, C, O) -> (N, H', W', O)."""
+    convolution()
     n, (kh, kw, c, o) = len(x), w.shape
     stride, padding = pair(stride), pair(padding)
     if plan := toom_cook.planned(w.shape, stride, n, x.shape[1:3], padding):
@@ -47,6 +48,7 @@ def conv2d_weight(
     x: Array, g: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """x (N, H, W, C), g (N, H', W', O) -> the gradient of w, of the given shape (kh, kw, C, O)."""
+    convolution()
     (n, oh, ow, o), (kh, kw, c, _) = g.shape, shape
     stride, padding = pair(stride), pair(padding)
     if plan := toom_cook.planned(shape, stride, n, x.shape[1:3], padding):
@@ -69,6 +71,7 @@ def conv2d_input(
     g: Array, w: Array, *, shape: tuple[int, ...], stride: Pair, padding: Pair
 ) -> Array:
     """g (N, H', W', O), w (kh, kw, C, O) -> the gradient of x, of the given shape (N, H, W, C)."""
+    convolution()
     stride, padding = pair(stride), pair(padding)
     if plan := toom_cook.planned(w.shape, stride, len(g), shape[1:3], padding):
         return toom_cook.conv2d_input(g, w, shape, plan)

@@ -1,12 +1,5 @@
-"""Matrix products: by BLAS's own threads, or cut over ours.
-
-BLAS starts its threads faster than we ours, but they wait for more by spinning, for some
-milliseconds after each product, and take the cores from our threads and from other programs. So
-it has them for products of middling size, where ours would start too late, as fully connected
-networks have. Beside convolutions stand large products, which are cut over our threads, and those
-of so many rows, or so long sums, that these are pixels. They get one thread: a small product on
-BLAS's threads slows the convolutions after it by half. A DCGAN step took 187 ms, and 272 with one
-product on them; a PixelCNN step 80 ms, and 124 with its 1×1 convolutions on them.
+"""Matrix products: by BLAS's own threads in fully connected networks, cut over ours beside
+convolutions; `threads.py` says why.
 """
 
 from __future__ import annotations
@@ -16,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .threads import count, one_blas_thread, run
+from .threads import convolving, count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
-SMALL, LARGE = 4_000_000, 32_000_000  # multiplications
-PIXELS = 4096  # so many are pixels, not the batch of a fully connected network
+TINY = 500_000  # multiplications; BLAS takes one thread for fewer
+LARGE = 8_000_000  # of fewer, one thread computes more than half before a second one has begun
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -31,15 +24,12 @@ def matmul(a: Array, b: Array) -> Array:
         rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
         return matmul(rows, b).reshape(*a.shape[:-1], b.shape[1])
     work = a.shape[-2] * a.shape[-1] * b.shape[-1]
-    if work < SMALL // 8:  # BLAS takes one thread for these anyway
+    if work < TINY or (count() > 1 and not convolving()):
         return np.asarray(np.matmul(a, b))
-    beside_convolutions = max(a.shape[-2:]) >= PIXELS and work < LARGE
-    if count() == 1 or work < SMALL or beside_convolutions:
-        with one_blas_thread():
-            return np.asarray(np.matmul(a, b))
-    if work < LARGE or a.ndim > 2 or b.ndim > 2:
+    if count() > 1 and work >= LARGE and a.ndim == b.ndim == 2:
+        return _cut(a, b)
+    with one_blas_thread():
         return np.asarray(np.matmul(a, b))
-    return _cut(a, b)
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:

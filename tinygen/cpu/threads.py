@@ -6,6 +6,11 @@ added in the parts' order: two runs with the same number of threads give the sam
 
 While parts run, BLAS is kept to one thread in each, or its threads and ours would fight for the
 cores. How many there are: TINYGEN_THREADS, else the cores that this process may use.
+
+BLAS's threads start faster than ours, but they wait for more by spinning, for some milliseconds
+after each product, and so keep ours from the cores. So in turn is worst. A network either has
+convolutions, and all that it computes is for our threads, or it has none, and products are for
+BLAS's. That is settled by the first convolution, or by `expecting`.
 """
 
 from __future__ import annotations
@@ -42,6 +47,33 @@ def count() -> int:
     if not text.isdigit() or int(text) < 1:
         raise UsageError(f"TINYGEN_THREADS: wanted a whole number >= 1, got {text!r}")
     return int(text)
+
+
+_convolved = False  # a convolution was computed
+_expected: bool | None = None
+
+
+def convolving() -> bool:
+    """Whether products stand beside convolutions."""
+    return _convolved if _expected is None else _expected
+
+
+def convolution() -> None:
+    """Says that one is computed: convolutions are expected from now on."""
+    global _convolved
+    _convolved = True
+
+
+@contextmanager
+def expecting(convolutions: bool) -> Iterator[None]:
+    """Settles it for what is computed inside. The bits of products depend on it: a training that is
+    resumed has those of one that was not, whatever else its process computed before."""
+    global _expected
+    before, _expected = _expected, convolutions
+    try:
+        yield
+    finally:
+        _expected = before
 
 
 def run(

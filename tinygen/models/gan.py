@@ -106,7 +106,7 @@ class Config(config.Config):
     generator_steps: int = option(1, COUNT, "steps of G for each of D")
     ema: float = option_of(
         "arch",
-        {"dcgan": 0.99, "deep": 0.99},
+        {"dcgan": 0.995, "deep": 0.99},
         FRACTION,
         "decay of the average of G's weights, which draws; 0: G itself does",
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from ..core import Tensor
-from ..cpu.threads import run
+from ..cpu.threads import convolving, run
 from ..cuda.optim import Together
 from ..device import Array, DeviceError, device_of, to_device, xp
 from .schedules import Schedule, constant
@@ -107,7 +107,7 @@ class Optimizer:
             for block in self._blocks(grads, lo, hi):
                 self.update_cpu(*block)
 
-        if size >= 2 * STEP_ENTRIES:
+        if size >= 2 * STEP_ENTRIES and convolving():
             run(work, size, least=STEP_ENTRIES)
         else:
             work(0, size)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, models, plots
+from ..cpu import threads
 from ..device import device_of, to_device
 from ..errors import FileError, UsageError
 from ..models import Model, Setup
@@ -55,17 +56,19 @@ class Training:
         step, count and batch stand in for `step`, the number of all images and that of a step.
         seconds: of training in all, after which it returns; see `fit`.
         """
-        fit(
-            self.run,
-            self.model.parts(),
-            step or self.step,
-            count or len(self.dataset),
-            self.rng,
-            epochs=self.options.epochs,
-            batch=batch or self.options.batch * self.model.batches,
-            each_epoch=each_epoch or self.draw,
-            seconds=seconds,
-        )
+        weights = (p for net in self.model.networks().values() for p in net.parameters())
+        with threads.expecting(convolutions=any(p.ndim == 4 for p in weights)):
+            fit(
+                self.run,
+                self.model.parts(),
+                step or self.step,
+                count or len(self.dataset),
+                self.rng,
+                epochs=self.options.epochs,
+                batch=batch or self.options.batch * self.model.batches,
+                each_epoch=each_epoch or self.draw,
+                seconds=seconds,
+            )
 
     def step(self, chosen: np.ndarray[Any, Any], rng: np.random.Generator) -> dict[str, Any]:
         """One step of the model on the images whose indices are chosen."""
