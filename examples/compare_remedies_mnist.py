@@ -1,9 +1,8 @@
 """Which remedies keep a GAN from collapsing? python examples/compare_remedies_mnist.py
 
 Trains the GAN of tinygen/models/remedies.py where it collapses, five steps of G for each of D, with
-each of the remedies and without, from --seeds seeds. That takes some forty minutes on one thread,
-most of them for the unrolled GAN, which takes a step of D before each of G's. Each run has a folder
-of its own below --out; what was stopped goes on with --resume. Leaves:
+each of the remedies and without, from --seeds seeds: half an hour on one thread. Each run has a
+folder of its own below --out; what was stopped goes on with --resume. Leaves:
 
     remedies.json, remedies.md    what the classifier sees in 2,000 samples of each run: the share
                                   of the most frequent class, classes with at least 1 % of the
