@@ -258,9 +258,9 @@ def machine(device="cpu"):
 
 def chart(rows, path):
     """A bar for each step and peer: our time over theirs, 1 is a draw."""
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
-    axes = figure.subplots()
     labels = list(dict.fromkeys(f"{r['step']}\nbatch {r['batch']}" for r in rows))
+    figure = Figure(figsize=(max(10, 1.8 * len(labels)), 5), layout="constrained")
+    axes = figure.subplots()
     named = lambda r: f"{r['ours']} / {r['peer']} {r['variant']}"
     names = list(dict.fromkeys(map(named, rows)))
     for i, name in enumerate(names):
@@ -273,7 +273,7 @@ def chart(rows, path):
     axes.axhline(1, color="#555555", linewidth=1)
     axes.set_xticks(range(len(labels)), labels)
     axes.set_ylabel("tinygen's time / the peer's (below 1: faster)")
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside lower center", ncols=4)
     plots.save(figure, path)
 
 
