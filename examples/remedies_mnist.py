@@ -2,7 +2,7 @@
 
 The remedies are in tinygen/models/remedies.py. Every epoch leaves a grid of the same 64 noise
 vectors, and classes.png, the share of each digit among 1,000 samples as a classifier sees them.
-Without a remedy this ends in one picture:
+Without a remedy this ends in speckles that the classifier takes for one digit:
 
     python examples/remedies_mnist.py --arch mlp --generator-steps 5 --lr 2e-4
 
