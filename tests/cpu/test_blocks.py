@@ -28,8 +28,7 @@ def small_blocks(request, monkeypatch, way):
     monkeypatch.setattr(conv, "BLOCK_BYTES", 100)
     monkeypatch.setattr(linalg, "TINY", 2)
     monkeypatch.setattr(linalg, "LARGE", 4)
-    monkeypatch.setattr(threads, "convolving", lambda: True)
-    monkeypatch.setattr(linalg, "convolving", lambda: True)
+    monkeypatch.setattr(threads, "_expected", True)
 
 
 def same(a, b):

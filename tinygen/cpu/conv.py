@@ -16,6 +16,7 @@ from ..windows import Pair, pair, window_count
 from . import toom_cook
 from .compiled import loop
 from .threads import blocks, convolution, run, scratch, total
+from .tiles import surround
 
 Array = np.ndarray[Any, Any]
 Sizes = tuple[int, int]
@@ -164,16 +165,6 @@ def _images(numbers: int, like: Array) -> int:
     return int(max(1, BLOCK_BYTES // (numbers * like.itemsize)))
 
 
-def _frame(whole: Array, inner: Array, at: Sizes) -> None:
-    """Writes inner into whole, at a place, and zeros around it."""
-    (top, left), (_, h, w, _) = at, inner.shape
-    whole[:, :top] = 0
-    whole[:, top + h :] = 0
-    whole[:, top : top + h, :left] = 0
-    whole[:, top : top + h, left + w :] = 0
-    whole[:, top : top + h, left : left + w] = inner
-
-
 class _Images:
     """A block of images (m, H, W, C), and windows that reach out of them: zeros are there.
 
@@ -206,7 +197,7 @@ class _Images:
             return self.x
         shape = m, top + h + bottom, left + w + right, c
         whole = scratch("conv framed", shape, self.x.dtype)
-        _frame(whole, self.x, (top, left))
+        surround(whole, self.x, (top, left))
         return whole
 
 

@@ -25,19 +25,27 @@ TILE, N = 4, 5  # outputs of a tile along an axis; points
 
 
 def frame(m: int, grid: Sizes, s: int, c: int, dtype: Any) -> Array:
-    """Zeros for m images with a grid of tiles, in scratch: (m, H, W, c)."""
+    """For m images with a grid of tiles, in scratch: (m, H, W, c)."""
     down, across = (s * (TILE * n + 1) for n in grid)
-    zeros = scratch("frame of tiles", (m, down, across, c), dtype)
-    zeros[...] = 0
-    return zeros
+    return scratch("frame of tiles", (m, down, across, c), dtype)
+
+
+def surround(frame: Array, inner: Array, at: Sizes) -> None:
+    """Writes inner into the frame, at a place, and zeros around it."""
+    (top, left), (_, h, w, _) = at, inner.shape
+    frame[:, :top] = 0
+    frame[:, top + h :] = 0
+    frame[:, top : top + h, :left] = 0
+    frame[:, top : top + h, left + w :] = 0
+    frame[:, top : top + h, left : left + w] = inner
 
 
 def gather(V: Array, frame: Array, T: Array, grid: Sizes, s: int) -> Array:
-    """V[u, v] = Σ T[u, q] T[v, r] x[q, r], for T (5, 5) or (5, 4), which has no q or r = 4.
+    """V[u, v] = Σ T[u, q] T[v, r] x[q, r], for T (5, 5).
 
     V (25, tiles, s·s·c) is written and returned. Tiles go by image, then down, then across.
     """
-    T = np.ascontiguousarray(np.pad(T, ((0, 0), (0, N - T.shape[1]))), V.dtype)
+    T = np.ascontiguousarray(T, V.dtype)
     if not _gather(V, *_rows(frame), T, *grid, s, frame.shape[3]):
         values = np.einsum("uq,vr,mijqraec->uvmijaec", T, T, _tiles(frame, grid, s))
         V[...] = values.reshape(V.shape)
@@ -45,7 +53,11 @@ def gather(V: Array, frame: Array, T: Array, grid: Sizes, s: int) -> Array:
 
 
 def scatter(frame: Array, V: Array, T: Array, grid: Sizes, s: int) -> None:
-    """`gather` transposed, x[q, r] += Σ T[q, u] T[r, v] V[u, v], for T (5, 5) or (4, 5)."""
+    """`gather` transposed, x[q, r] = Σ T[q, u] T[r, v] V[u, v], for T (5, 5) or (4, 5).
+
+    Where tiles share a pixel it has the sum of what they give it.
+    """
+    frame[...] = 0
     T = np.ascontiguousarray(T, V.dtype)
     if not _scatter(*_rows(frame), V, T, *grid, s, frame.shape[3]):
         values = V.reshape(N, N, len(frame), *grid, s, s, frame.shape[3])

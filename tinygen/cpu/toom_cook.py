@@ -56,6 +56,7 @@ def powers(n: int) -> Array:
 
 A, G, B = powers(TILE), powers(2), np.linalg.inv(powers(N))
 GG = np.kron(G, G)  # (25, 4): both ways
+A5 = np.pad(A, ((0, 0), (0, N - TILE)))  # as if of five outputs, the last of which counts nothing
 
 
 class Plan:
@@ -137,8 +138,7 @@ def conv2d_weight(x: Array, g: Array, shape: tuple[int, ...], plan: Plan) -> Arr
 def of_pixels(x: Array, plan: Plan) -> Array:
     """V = Bᵀ d B of x (m, H, W, C): (25, tiles, 4C), in scratch."""
     (m, _, _, c), frame = x.shape, tiles.frame(len(x), plan.grid, 2, x.shape[3], x.dtype)
-    seen, inner = _seen(x, frame, plan)
-    inner[...] = seen
+    tiles.surround(frame, _seen(x, plan), plan.padding)
     V = scratch("toom pixels", (N * N, m * plan.count, 4 * c), x.dtype)
     return tiles.gather(V, frame, B.T, plan.grid, 2)
 
@@ -147,25 +147,24 @@ def to_pixels(V: Array, x: Array, plan: Plan) -> None:
     """The same transposed, to x (m, H, W, C)."""
     frame = tiles.frame(len(x), plan.grid, 2, x.shape[3], x.dtype)
     tiles.scatter(frame, V, B, plan.grid, 2)
-    seen, inner = _seen(x, frame, plan)
+    (top, left), seen = plan.padding, _seen(x, plan)
     if seen.size < x.size:
         x[...] = 0
-    seen[...] = inner
+    seen[...] = frame[:, top : top + seen.shape[1], left : left + seen.shape[2]]
 
 
-def _seen(x: Array, frame: Array, plan: Plan) -> tuple[Array, Array]:
-    """The pixels that windows see, in x and in the frame. The last row may be seen by none."""
+def _seen(x: Array, plan: Plan) -> Array:
+    """The pixels of x that windows see. The last row or column may be seen by none."""
     (top, left), (down, across) = plan.padding, plan.out
-    x = x[:, : 2 * down + 2 - top, : 2 * across + 2 - left]
-    return x, frame[:, top : top + x.shape[1], left : left + x.shape[2]]
+    return x[:, : 2 * down + 2 - top, : 2 * across + 2 - left]
 
 
 def of_outputs(g: Array, plan: Plan) -> Array:
     """A g Aᵀ of g (m, H', W', O): (25, tiles, O), in scratch."""
-    (m, h, w, o), frame = g.shape, tiles.frame(len(g), plan.grid, 1, g.shape[3], g.dtype)
-    frame[:, :h, :w] = g
+    (m, _, _, o), frame = g.shape, tiles.frame(len(g), plan.grid, 1, g.shape[3], g.dtype)
+    tiles.surround(frame, g, (0, 0))
     values = scratch("toom outputs", (N * N, m * plan.count, o), g.dtype)
-    return tiles.gather(values, frame, A, plan.grid, 1)
+    return tiles.gather(values, frame, A5, plan.grid, 1)
 
 
 def to_outputs(values: Array, y: Array, plan: Plan) -> None:

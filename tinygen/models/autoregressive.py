@@ -30,7 +30,7 @@ from ..device import Array, to_device
 from ..errors import UsageError
 from ..nn import Module, in_chunks
 from ..nn.init import Rng
-from ..ops import mean, reshape, sigmoid
+from ..ops import mean, sigmoid
 from ..optim import EMA, Optimizer
 from ..prob import bernoulli_log_density
 from .model import ImageNetwork, Inputs, Model
@@ -48,7 +48,7 @@ class Autoregressive(Model):
     """A network from images to logits, both (N, H, W, C), its optimiser, and the average of its
     weights, which measures and draws.
 
-    A subclass may know a faster way to the pixels' logits, another order of the pixels, or several.
+    A subclass gives the pixels' logits; it may know another order of the pixels, or several.
     """
 
     net: Module
@@ -95,8 +95,7 @@ class Autoregressive(Model):
 
         x is read when a logit is asked for: the pixels before it are to be there by then.
         """
-        for i in places:
-            yield reshape(self.averaged(x), len(x), -1)[:, i]
+        raise NotImplementedError
 
     def sample(self, n: int, rng: Rng) -> np.ndarray[Any, Any]:
         """n images, (n, H, W, C), drawn pixel by pixel."""

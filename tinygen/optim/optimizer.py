@@ -107,7 +107,7 @@ class Optimizer:
             for block in self._blocks(grads, lo, hi):
                 self.update_cpu(*block)
 
-        if size >= 2 * STEP_ENTRIES and convolving():
+        if size >= 2 * STEP_ENTRIES and convolving():  # else BLAS's threads have the other cores
             run(work, size, least=STEP_ENTRIES)
         else:
             work(0, size)
