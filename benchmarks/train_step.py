@@ -26,6 +26,7 @@ from pathlib import Path
 import cudatime
 import numpy as np
 from matplotlib.figure import Figure
+from threadpoolctl import threadpool_info
 from work import STEPS
 
 import tinygen
@@ -250,10 +251,16 @@ def machine(device="cpu"):
     gpu = cudatime.describe(devices.cupy()) if device == "cuda" else {}
     return {
         "cpu": model, "cores": cores, "system": platform.platform(),
-        "python": platform.python_version(), "numpy": np.__version__,
+        "python": platform.python_version(), "numpy": np.__version__, "blas": blas(),
         "tinygen": tinygen.__version__, "threads": threads or "each one's default",
         "date": date.today().isoformat(), **gpu,
     }  # fmt: skip
+
+
+def blas():
+    """NumPy's BLAS and the kernels that it has picked for this CPU."""
+    found = [b for b in threadpool_info() if b["user_api"] == "blas"]
+    return ", ".join(f"{b['internal_api']} {b['version']} {b['architecture']}" for b in found)
 
 
 def chart(rows, path):

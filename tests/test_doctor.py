@@ -174,7 +174,9 @@ def test_python_numpy_and_its_blas():
     assert doctor.python_line((3, 11, 2), "/usr/bin/python").type == ""
     assert doctor.python_line((3, 10, 12), "/usr/bin/python").type
     blas = {"internal_api": "openblas", "version": "0.3.30", "num_threads": 2}
-    assert doctor.numpy_line("2.4.6", [blas]).found == "2.4.6; BLAS: openblas 0.3.30, 2 thread(s)"
+    shown = doctor.numpy_line("2.4.6", [blas | {"architecture": "Zen"}]).found
+    assert shown == "2.4.6; BLAS: openblas 0.3.30, Zen kernels, 2 thread(s)"
+    assert "0.3.30, unknown kernels," in doctor.numpy_line("2.4.6", [blas]).found
     assert "none that threadpoolctl knows" in doctor.numpy_line("2.0.0", []).found
     assert doctor.numpy_line("1.26.4", []).type == "pip install 'numpy>=2'"
 

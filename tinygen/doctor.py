@@ -74,8 +74,13 @@ def python_line(version: Sequence[int], path: str) -> Line:
 
 
 def numpy_line(version: str, blas: Sequence[dict[str, Any]]) -> Line:
-    """NumPy and its BLAS. blas: threadpoolctl's dicts."""
-    shown = [f"{b['internal_api']} {b['version']}, {b['num_threads']} thread(s)" for b in blas]
+    """NumPy and its BLAS, with the kernels it has picked for this CPU. blas: threadpoolctl's
+    dicts."""
+    shown = [
+        f"{b['internal_api']} {b['version']}, {b.get('architecture') or 'unknown'} kernels, "
+        f"{b['num_threads']} thread(s)"
+        for b in blas
+    ]
     found = f"{version}; BLAS: {'; '.join(shown) or 'none that threadpoolctl knows'}"
     old = int(version.partition(".")[0]) < 2
     return Line("NumPy", found, "pip install 'numpy>=2'" if old else "")
