@@ -18,7 +18,7 @@ from tinygen.models import gan
 
 
 def main() -> None:
-    p = train.parser(__doc__, gan, out="runs/gan_mnist", epochs=5, batch=64)
+    p = train.parser(__doc__, gan, out="runs/gan_mnist", epochs=6, batch=64)
     p.add_argument("--histogram", action="store_true", help="watch the classes of the samples")
     training = train.prepare(p)
     watched = training.options.histogram

@@ -42,6 +42,27 @@ def test_a_blind_discriminator_is_worth_minus_log_4():
     assert V.item() == pytest.approx(-np.log(4), rel=1e-12)
 
 
+def test_each_player_has_its_rate():
+    for options, rates in (
+        ({"arch": "dcgan", "lr": 0.01, "lr_ratio": 0.25}, (0.01, 0.0025)),
+        ({"arch": "mlp", "lr": 0.01}, (0.01, 0.01)),
+    ):
+        model = build(shape=(8, 8, 1), **options)
+        assert (model.opt_G.lr, model.opt_D.lr) == pytest.approx(rates)
+
+
+def test_label_smoothing_by_hand():
+    x, x_hat = np.array([[1.0], [-2.0]]), np.array([[0.5], [3.0]])
+    D = Affine([[0.7]])
+    p, q = (1 / (1 + np.exp(-0.7 * v)) for v in (x, x_hat))
+    wanted = (0.9 * np.log(p) + 0.1 * np.log(1 - p)).mean() + np.log(1 - q).mean()
+    V, D_x, D_Gz = gan.value_of(D, t(x), t(x_hat), alpha=0.9)
+    assert V.item() == pytest.approx(wanted, rel=1e-12)
+    assert (D_x.item(), D_Gz.item()) == pytest.approx((p.mean(), q.mean()), rel=1e-12)
+    slope = ((0.9 - p) * x).mean() - (q * x_hat).mean()  # ∂V/∂w: one side alone has its target
+    assert tg.grad(V, [D.w])[0].item() == pytest.approx(slope, rel=1e-12)
+
+
 def test_the_value_does_not_reach_into_G():
     G, D = Affine([[2.0]]), Affine([[0.7]])
     with pytest.raises(ValueError, match="does not depend on input 0"):

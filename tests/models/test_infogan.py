@@ -56,7 +56,7 @@ def test_codes_are_drawn_as_stated():
 def test_losses_and_all_gradients_equal_torch():
     torch = pytest.importorskip("torch")
     F = torch.nn.functional
-    model = build(dtype=np.float64, seed=5, lam=0.7, lam_u=0.3)
+    model = build(dtype=np.float64, seed=5, lam=0.7, lam_u=0.3, wait=0, wait_u=0)
     TG, TD = torch_networks(torch, "dcgan", critic=False, told=12, outputs=15)
     load_into(torch, TG, model.G), load_into(torch, TD, model.D)
 
@@ -85,6 +85,15 @@ def test_losses_and_all_gradients_equal_torch():
     t_loss.backward()
     assert loss_G.item() == pytest.approx(t_loss.item(), rel=1e-10)
     same_gradients(model.G, tg.grad(loss_G, model.G.parameters()), TG)
+
+
+def test_information_counts_after_the_wait():
+    model = build(lam=2.0, lam_u=0.5, wait=1, wait_u=2)
+    L_I, seen = infogan.Information(t(3.0), t(10.0)), []
+    for _ in range(3):
+        seen.append(model.weighted(L_I).item())
+        model.step(X, np.random.default_rng(1))
+    assert seen == [0.0, 6.0, 11.0]
 
 
 def test_a_step_moves_both_players_and_reports():

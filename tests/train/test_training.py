@@ -1,6 +1,6 @@
 """What an example trains: the images of the batch, their own labels, by the seed that was given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from tinygen import data, nn, optim, train
 from tinygen.cpu import threads
 from tinygen.cpu.threads import convolving
+from tinygen.errors import UsageError
 from tinygen.models import MODELS, Model, aae, gan, iwae
 from tinygen.weights import write_json
 
@@ -122,6 +123,16 @@ def test_the_seed_decides_about_weights_noise_and_order(digits, tmp_path):
     for a, b, equal in ((one, same, True), (one, other, False)):
         assert (a.rng.bit_generator.state == b.rng.bit_generator.state) == equal
         assert np.array_equal(a.generator(1).random(4), b.generator(1).random(4)) == equal
+
+
+def test_a_run_of_an_earlier_version_has_what_it_had_then():
+    for arch, alpha, ema in (("mlp", 1.0, None), ("dcgan", 1.0, 0.0)):
+        stored = {f.name: getattr(gan.Config(arch=arch), f.name) for f in fields(gan.Config)}
+        del stored["alpha"], stored["ema"]
+        assert gan.Config.of(stored) == gan.Config(arch=arch, alpha=alpha, ema=ema)
+        del stored["lr"]
+        with pytest.raises(UsageError, match="gan: wanted the options lr, got none"):
+            gan.Config.of(stored)
 
 
 def test_flags_reach_the_model_and_the_run_folder(digits, tmp_path):

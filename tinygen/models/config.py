@@ -51,6 +51,7 @@ NATURAL = Values(int, lambda n: n >= 0, "a whole number >= 0")
 POSITIVE = Values(float, lambda x: 0 < x < math.inf, "a number > 0")
 NOT_NEGATIVE = Values(float, lambda x: 0 <= x < math.inf, "a number >= 0")
 FRACTION = Values(float, lambda x: 0 <= x < 1, "a number >= 0 and < 1")
+SHARE = Values(float, lambda x: 0 < x <= 1, "a number > 0 and <= 1")
 SWITCH = Values(bool, lambda on: True, "true or false")
 
 
@@ -60,20 +61,25 @@ def one_of(names: Iterable[str]) -> Values:
     return Values(str, lambda name: name in choices, " or ".join(choices), choices)
 
 
-def option(default: Any, values: Values, help: str, *, several: bool = False) -> Any:
-    """A field of a Config. default: None where the option may be left open. several: a tuple."""
-    about = {"values": values, "help": help, "several": several}
+def option(
+    default: Any, values: Values, help: str, *, several: bool = False, before: Any = None
+) -> Any:
+    """A field of a Config. default: None where the option may be left open. several: a tuple.
+    before: what it was in runs of earlier versions, which do not store it."""
+    about = {"values": values, "help": help, "several": several, "before": before}
     return field(default=default, metadata=about)
 
 
-def option_of(choice: str, defaults: Mapping[str, Any], values: Values, help: str) -> Any:
+def option_of(
+    choice: str, defaults: Mapping[str, Any], values: Values, help: str, *, before: Any = None
+) -> Any:
     """A field that goes with another one, `choice`, which stands above it.
 
     defaults: for each value of choice its own default; for other values there is no such option,
-    it is None and must not be given.
+    it is None and must not be given. before: as in `option`.
     """
     help = f"{help}; {', '.join(f'{default} for {of}' for of, default in defaults.items())}"
-    about = {"values": values, "help": help, "several": False, "choice": choice}
+    about = {"values": values, "help": help, "several": False, "choice": choice, "before": before}
     return field(default=None, metadata={**about, "defaults": dict(defaults)})
 
 
@@ -98,12 +104,18 @@ class Config:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The options among `values`, as in a run's config.json. UsageError if one is missing."""
-        names = [f.name for f in fields(cls)]
-        missing = [name for name in names if name not in values]
+        """The options among `values`, as in a run's config.json. UsageError if one is missing that
+        the run of an earlier version cannot lack."""
+        found = {f.name: values[f.name] for f in fields(cls) if f.name in values}
+        absent = [f for f in fields(cls) if f.name not in values]
+        missing = [f.name for f in absent if f.metadata["before"] is None]
         if missing:
             raise UsageError(f"{cls.model()}: wanted the options {', '.join(missing)}, got none")
-        return cls(**{name: values[name] for name in names})
+        for f in absent:
+            chosen = values.get(f.metadata.get("choice", ""))
+            belongs = chosen in f.metadata.get("defaults", {chosen})
+            found[f.name] = f.metadata["before"] if belongs else None
+        return cls(**found)
 
 
 def _checked(f: Field[Any], value: Any) -> Any:

@@ -13,6 +13,15 @@ Algorithm 1, with Adam for both players and one step each (k = 1): on a batch x 
 
 The second form has the same fixed point, but strong gradients where D is sure to reject G(z).
 
+With one-sided label smoothing (Salimans et al. 2016, arXiv:1606.03498, section 3.4) D is to give
+real images α, not 1, and so never becomes sure of them:
+
+    D ascends     mean[α log D(x) + (1 - α) log(1 - D(x)) + log(1 - D(G(z)))]
+
+And with two time scales (Heusel et al. 2017, arXiv:1706.08500) its learning rate is another one
+than G's, --lr-ratio times that. For DCGAN's networks α is 0.9 and the ratio 1/2 by default, which
+makes better digits; else both are 1, which is algorithm 1.
+
 Our D returns the logit a, with D(x) = σ(a), so that both logarithms are exact where σ saturates:
 
     log D = log σ(a)          log(1 - D) = log σ(-a)          log σ(a) = -softplus(-a)
@@ -34,12 +43,12 @@ from ..device import Array
 from ..nn import Module, Sequential, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
-from ..optim import EMA
+from ..optim import EMA, Adam
 from . import config
-from .config import COUNT, FRACTION, POSITIVE, one_of, option, option_of
+from .config import COUNT, FRACTION, POSITIVE, SHARE, one_of, option, option_of
 from .dcgan import dcgan, deep
 from .model import Inputs, Setup
-from .players import LATENT, Players, adams, fake, noise
+from .players import LATENT, Players, fake, noise
 
 LOSSES = ("non-saturating", "saturating")
 
@@ -62,13 +71,19 @@ class Value(NamedTuple):
     D_Gz: Tensor
 
 
-def value(D: Module, G: Module, x: Tensor, z: Tensor) -> Value:
-    """Equation 1's V(D, G), as a function of D: G(z) is a constant here.
+def value(D: Module, G: Module, x: Tensor, z: Tensor, *, alpha: float = 1.0) -> Value:
+    """Equation 1's V(D, G), as a function of D: G(z) is a constant here. α: of label smoothing."""
+    return value_of(D, x, fake(G, z), alpha=alpha)
+
+
+def value_of(D: Module, x: Tensor, x_hat: Tensor, *, alpha: float = 1.0) -> Value:
+    """The same of images x̂ that G made.
 
     D sees real and generated images as two batches (its batch norm normalises each alone).
     """
-    a, a_hat = D(x, train=True), D(fake(G, z), train=True)
-    V = mean(log_D(a)) + mean(log_1_minus_D(a_hat))
+    a, a_hat = D(x, train=True), D(x_hat, train=True)
+    real = alpha * log_D(a) + (1 - alpha) * log_1_minus_D(a) if alpha != 1 else log_D(a)
+    V = mean(real) + mean(log_1_minus_D(a_hat))
     with no_grad():
         return Value(V, mean(sigmoid(a)), mean(sigmoid(a_hat)))
 
@@ -102,13 +117,28 @@ class Config(config.Config):
     arch: str = option("dcgan", one_of(NETWORKS), "the networks")
     loss: str = option("non-saturating", one_of(LOSSES), "what G descends")
     lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
+    lr_ratio: float = option_of(
+        "arch",
+        {"dcgan": 0.5, "mlp": 1.0, "deep": 1.0},
+        POSITIVE,
+        "D's learning rate over G's",
+        before=1.0,
+    )
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
+    alpha: float = option_of(
+        "arch",
+        {"dcgan": 0.9, "mlp": 1.0, "deep": 1.0},
+        SHARE,
+        "what D is to give real images, below 1 by label smoothing",
+        before=1.0,
+    )
     generator_steps: int = option(1, COUNT, "steps of G for each of D")
     ema: float = option_of(
         "arch",
-        {"dcgan": 0.995, "deep": 0.99},
+        {"dcgan": 0.998, "deep": 0.99},
         FRACTION,
         "decay of the average of G's weights, which draws; 0: G itself does",
+        before=0.0,
     )
 
 
@@ -145,7 +175,8 @@ class GAN(Players):
 
     def update(self, x: Array, z_D: Array, z_G: Any) -> dict[str, Tensor]:
         """D's step on images x (N, H, W, C), then G's."""
-        V, D_x, D_Gz = value(self.D, self.G, self.tensor(x), self.tensor(z_D))
+        x, z_D = self.tensor(x), self.tensor(z_D)
+        V, D_x, D_Gz = value(self.D, self.G, x, z_D, alpha=self.config.alpha)
         self.opt_D.step(grad(-V, self.opt_D.params))
         for z in z_G:
             loss_G = generator_loss(self.D, self.G, self.tensor(z), loss=self.config.loss)
@@ -156,8 +187,14 @@ class GAN(Players):
 def build(config: Config, setup: Setup, rng: Rng) -> GAN:
     """A GAN ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
-    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
-    return GAN(G, D, opt_G, opt_D, config, averaged(G, config))
+    return GAN(G, D, *optimisers(G, D, config), config, averaged(G, config))
+
+
+def optimisers(G: Module, D: Module, config: Config) -> tuple[Adam, Adam]:
+    """An Adam for G and one for D, each with its rate."""
+    betas = (config.beta1, 0.999)
+    of_G = Adam(G.parameters(), lr=config.lr, betas=betas)
+    return of_G, Adam(D.parameters(), lr=config.lr * config.lr_ratio, betas=betas)
 
 
 def averaged(G: Module, config: Config) -> EMA | None:

@@ -21,6 +21,11 @@ For the category Q is a softmax, H = log 10 nats and so L_I <= log 10. For u it 
 mean and variance depend on the image, H = 2 log 2; being a density's, these nats have no limit, and
 weigh less (λ = 0.1, the category's is 1).
 
+Ours differs from the paper in when λ counts: for the category after --wait steps, for u after
+--wait-u. Asked at once, a G that draws no digits yet gives a category to each kind of blot, and
+splits the digits among them later. A G that draws digits gives a category to each of them. u comes
+last: it takes what varies within a digit.
+
 Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100), c (N, 12): one-hot k, then u.
 """
 
@@ -42,7 +47,7 @@ from ..ops import log_softmax, mean, sigmoid, sum
 from ..optim import Optimizer
 from ..prob import gaussian_log_density
 from . import config
-from .config import FRACTION, NOT_NEGATIVE, POSITIVE, option
+from .config import FRACTION, NATURAL, NOT_NEGATIVE, POSITIVE, option
 from .dcgan import dcgan
 from .gan import log_1_minus_D, log_D
 from .model import ImageNetwork, Inputs, Model, Setup
@@ -127,10 +132,12 @@ def codes(k: Any, u: Any) -> np.ndarray[Any, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
-    lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
+    lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     lam: float = option(1.0, NOT_NEGATIVE, "λ, the weight of the category's information")
     lam_u: float = option(0.1, NOT_NEGATIVE, "λ of the information of the two numbers")
+    wait: int = option(800, NATURAL, "steps before the category's λ counts", before=0)
+    wait_u: int = option(2400, NATURAL, "steps before that of the two numbers counts", before=0)
 
 
 @dataclass
@@ -169,8 +176,10 @@ class InfoGAN(Model):
         return {**terms, "L_I": L_I.k, "H": H, "L_I_u": L_I.u}
 
     def weighted(self, L_I: Information) -> Tensor:
-        """λ L_I, each part by its own λ."""
-        return self.config.lam * L_I.k + self.config.lam_u * L_I.u
+        """λ L_I, each part by its own λ, which is 0 at first."""
+        c, t = self.config, self.opt_G.t
+        lam, lam_u = c.lam * (t >= c.wait), c.lam_u * (t >= c.wait_u)
+        return lam * L_I.k + lam_u * L_I.u
 
     def generate(self, z: Any, c: Any) -> np.ndarray[Any, Any]:
         """Images G(z, c) of noise z (N, 100) and codes c (N, 12), by the running statistics."""

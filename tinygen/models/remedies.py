@@ -14,9 +14,7 @@ matching    Feature matching (section 3.1): G does not fool D, but has the mean 
 
             which no single image has. f: the layer before D's last.
 
-smoothing   One-sided label smoothing (section 3.4): D is to give real images α, not 1,
-
-                mean[α log D(x) + (1 - α) log(1 - D(x))] + mean[log(1 - D(G(z)))]
+smoothing   One-sided label smoothing (section 3.4): D is to give real images α; see `gan.py`.
 
 noise       Instance noise (Sønderby et al. 2016, arXiv:1610.04490): whatever D sees, x or G(z), it
             sees with noise of its own, so that the two overlap. After t of D's steps
@@ -34,31 +32,21 @@ from typing import Any
 import numpy as np
 
 from ..autodiff import grad
-from ..core import Tensor, no_grad
+from ..core import Tensor
 from ..device import Array
 from ..nn import Linear, Module, Sequential
 from ..nn.init import Rng
 from ..nn.module import Train
-from ..ops import abs, concatenate, exp, expand_dims, mean, reshape, sigmoid, sum
+from ..ops import abs, concatenate, exp, expand_dims, mean, reshape, sum
 from . import gan
-from .config import COUNT, FRACTION, NOT_NEGATIVE, one_of, option
-from .gan import GAN, Value, log_1_minus_D, log_D, loss_of_G
+from .config import COUNT, NOT_NEGATIVE, SHARE, one_of, option
+from .gan import GAN, loss_of_G, value_of
 from .model import Inputs, Setup
-from .players import adams, fake
+from .players import fake
 from .unrolled import unrolled_loss
 
 REMEDIES = ("none", "minibatch", "noise", "smoothing", "matching", "unrolled")
 KERNELS, SIZE = 32, 4  # B and C of minibatch discrimination
-
-
-def value(D: Module, x: Tensor, x_hat: Tensor, *, alpha: float = 1.0) -> Value:
-    """V as D ascends it, on real images x and generated x̂, which are constants here; α: of label
-    smoothing."""
-    a, a_hat = D(x, train=True), D(x_hat, train=True)
-    real = alpha * log_D(a) + (1 - alpha) * log_1_minus_D(a)
-    V = mean(real) + mean(log_1_minus_D(a_hat))
-    with no_grad():
-        return Value(V, mean(sigmoid(a)), mean(sigmoid(a_hat)))
 
 
 def closeness(M: Tensor) -> Tensor:
@@ -94,7 +82,7 @@ class MinibatchDiscrimination(Module):
 class Config(gan.Config):
     remedy: str = option("none", one_of(REMEDIES), "against collapse")
     unroll: int = option(1, COUNT, "K, steps of D that the unrolled GAN looks ahead")
-    alpha: float = option(0.9, FRACTION, "what label smoothing wants D to give real images")
+    alpha: float = option(0.9, SHARE, "what label smoothing wants D to give real images")
     sigma: float = option(0.5, NOT_NEGATIVE, "σ₀ of the noise on what D sees, at first")
     noise_steps: int = option(2000, COUNT, "T, D's steps until that noise is gone")
 
@@ -125,7 +113,7 @@ class RemediedGAN(GAN):
 
         x, x_hat = self.tensor(x), fake(self.G, self.tensor(z_D))
         alpha = c.alpha if c.remedy == "smoothing" else 1.0
-        V, D_x, D_Gz = value(self.D, seen(x, 0), seen(x_hat, 1), alpha=alpha)
+        V, D_x, D_Gz = value_of(self.D, seen(x, 0), seen(x_hat, 1), alpha=alpha)
         self.opt_D.step(grad(-V, self.opt_D.params))
         D, G = self.D, self.G
         for i, z in enumerate(map(self.tensor, z_G)):
@@ -154,5 +142,4 @@ def build(config: Config, setup: Setup, rng: Rng) -> RemediedGAN:
     """Ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = networks(config, setup.shape, rng)
     setup.place(G, D)
-    opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
-    return RemediedGAN(G, D, opt_G, opt_D, config, gan.averaged(G, config))
+    return RemediedGAN(G, D, *gan.optimisers(G, D, config), config, gan.averaged(G, config))

@@ -209,8 +209,6 @@ def load_model(folder: str | Path) -> tuple[Run, Model]:
     name = stored.get("model")
     if stored.get("lipschitz") == "clip":
         name = "wgan"  # which earlier versions stored as a wgan_gp of this kind
-    if name == "gan" and "ema" not in stored:  # which they did not have
-        stored["ema"] = 0.0 if stored.get("arch") == "dcgan" else None
     if name not in models.MODELS:
         raise FileError(f"{run.folder}: no model that can be sampled: {name!r}")
     module = models.MODELS[name]
