@@ -43,12 +43,12 @@ from ..device import Array
 from ..nn import Module, Sequential, dense
 from ..nn.init import Rng
 from ..ops import leaky_relu, log_sigmoid, mean, sigmoid, tanh
-from ..optim import EMA, Adam
+from ..optim import Adam
 from . import config
 from .config import COUNT, FRACTION, POSITIVE, SHARE, one_of, option, option_of
 from .dcgan import dcgan, deep
 from .model import Inputs, Setup
-from .players import LATENT, Players, fake, noise
+from .players import LATENT, Players, averaged, fake, noise
 
 LOSSES = ("non-saturating", "saturating")
 
@@ -146,32 +146,18 @@ class Config(config.Config):
 class GAN(Players):
     """`update` is one round of algorithm 1.
 
-    average: of G's weights over the last steps, which draws if it is kept: G itself goes on
-    circling around a good place (Yazıcı et al. 2018, arXiv:1806.04498).
-
     Many generator_steps let G run away to what this one D likes best (section 3's "Helvetica
     scenario"): it collapses.
     """
 
     config: Config = Config()
-    average: EMA | None = None
     PANELS = (("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")))
-
-    @property
-    def drawing(self) -> Module:
-        return self.average.average if self.average else self.G
 
     def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
         """The images, and noise: z_D (N, 100) for D's step, z_G (steps, N, 100) for G's."""
         z_D = noise(len(x), rng)
         z_G = np.stack([noise(len(x), rng) for _ in range(self.config.generator_steps)])
         return {"x": x, "z_D": z_D, "z_G": z_G}
-
-    def descend(self, loss_G: Tensor) -> None:
-        """G's step down its loss; the average of its weights follows."""
-        self.opt_G.step(grad(loss_G, self.opt_G.params))
-        if self.average:
-            self.average.update(self.opt_G.t)
 
     def update(self, x: Array, z_D: Array, z_G: Any) -> dict[str, Tensor]:
         """D's step on images x (N, H, W, C), then G's."""
@@ -187,7 +173,7 @@ class GAN(Players):
 def build(config: Config, setup: Setup, rng: Rng) -> GAN:
     """A GAN ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
-    return GAN(G, D, *optimisers(G, D, config), config, averaged(G, config))
+    return GAN(G, D, *optimisers(G, D, config), config, average=averaged(G, config.ema))
 
 
 def optimisers(G: Module, D: Module, config: Config) -> tuple[Adam, Adam]:
@@ -195,8 +181,3 @@ def optimisers(G: Module, D: Module, config: Config) -> tuple[Adam, Adam]:
     betas = (config.beta1, 0.999)
     of_G = Adam(G.parameters(), lr=config.lr, betas=betas)
     return of_G, Adam(D.parameters(), lr=config.lr * config.lr_ratio, betas=betas)
-
-
-def averaged(G: Module, config: Config) -> EMA | None:
-    """The average of G's weights, if one is to be kept."""
-    return EMA(G, config.ema) if config.ema else None

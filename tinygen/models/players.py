@@ -5,16 +5,17 @@ Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..autodiff import grad
 from ..core import Tensor, no_grad
 from ..nn import Module, in_chunks
 from ..nn.init import Rng
 from ..ops import concatenate
-from ..optim import Adam, Optimizer
+from ..optim import EMA, Adam, Optimizer
 from .model import ImageNetwork, Model
 
 LATENT = 100  # dimensions of z
@@ -41,19 +42,35 @@ def adams(*networks: Module, lr: float, beta1: float, beta2: float = 0.999) -> t
     return tuple(Adam(n.parameters(), lr=lr, betas=(beta1, beta2)) for n in networks)
 
 
+def averaged(G: Module, decay: float | None) -> EMA | None:
+    """The average of G's weights; None for a decay of 0, or where there is no such option."""
+    return EMA(G, decay) if decay else None
+
+
 @dataclass
 class Players(Model):
-    """G, D and their optimisers."""
+    """G, D and their optimisers.
+
+    average: of G's weights over the last steps, which draws if it is kept: G itself goes on
+    circling around a good place (Yazıcı et al. 2018, arXiv:1806.04498).
+    """
 
     G: Module
     D: Module
     opt_G: Optimizer
     opt_D: Optimizer
+    average: EMA | None = field(default=None, kw_only=True)
 
     @property
     def drawing(self) -> Module:
-        """The network that draws samples: G, or the average of its weights where one is kept."""
-        return self.G
+        """The network that draws samples."""
+        return self.average.average if self.average else self.G
+
+    def descend(self, loss_G: Tensor) -> None:
+        """G's step down its loss; the average of its weights follows."""
+        self.opt_G.step(grad(loss_G, self.opt_G.params))
+        if self.average:
+            self.average.update(self.opt_G.t)
 
     def generate(self, z: Any, *, chunk: int = 256) -> np.ndarray[Any, Any]:
         """Images of noise z (N, 100), with the running statistics of batch norm."""

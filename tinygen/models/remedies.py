@@ -42,7 +42,7 @@ from . import gan
 from .config import COUNT, NOT_NEGATIVE, SHARE, one_of, option
 from .gan import GAN, loss_of_G, value_of
 from .model import Inputs, Setup
-from .players import fake
+from .players import averaged, fake
 from .unrolled import unrolled_loss
 
 REMEDIES = ("none", "minibatch", "noise", "smoothing", "matching", "unrolled")
@@ -142,4 +142,5 @@ def build(config: Config, setup: Setup, rng: Rng) -> RemediedGAN:
     """Ready to train. Raises UsageError for a shape that the arch cannot make."""
     G, D = networks(config, setup.shape, rng)
     setup.place(G, D)
-    return RemediedGAN(G, D, *gan.optimisers(G, D, config), config, gan.averaged(G, config))
+    optimisers = gan.optimisers(G, D, config)
+    return RemediedGAN(G, D, *optimisers, config, average=averaged(G, config.ema))

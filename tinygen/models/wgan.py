@@ -40,10 +40,10 @@ from ..nn.init import Rng, fan_in_uniform, he
 from ..ops import leaky_relu, mean, relu, split, tanh
 from ..optim import RMSProp
 from . import config
-from .config import COUNT, POSITIVE, one_of, option
+from .config import COUNT, FRACTION, POSITIVE, one_of, option
 from .dcgan import dcgan
 from .model import Inputs, Setup
-from .players import LATENT, Players, fake, noise
+from .players import LATENT, Players, averaged, fake, noise
 
 
 def gap(D: Module, x: Tensor, x_fake: Tensor) -> Tensor:
@@ -85,6 +85,9 @@ class Config(config.Config):
     lr: float = option(2e-4, POSITIVE, "RMSProp's learning rate; the paper's is 5e-5")
     n_critic: int = option(5, COUNT, "steps of D for each of G")
     clip: float = option(0.01, POSITIVE, "c, the limit of D's weights")
+    ema: float = option(
+        0.99, FRACTION, "decay of the average of G's weights, which draws; 0: G itself", before=0.0
+    )
 
 
 @dataclass
@@ -113,7 +116,7 @@ class Wasserstein(Players):
             own = {name: self.tensor(numbers[i]) for name, numbers in stacked.items()}
             terms = self.update_critic(batch, **own)
         loss_G = generator_loss(self.D, self.G, self.tensor(z_G))
-        self.opt_G.step(grad(loss_G, self.opt_G.params))
+        self.descend(loss_G)
         return {**terms, "loss_G": loss_G}
 
     def draw_critic(self, m: int, rng: Rng) -> Inputs:
@@ -146,4 +149,4 @@ def build(config: Config, setup: Setup, rng: Rng) -> WGAN:
     """A WGAN ready to train, with RMSProp for both players."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
     opt_G, opt_D = (RMSProp(n.parameters(), lr=config.lr) for n in (G, D))
-    return WGAN(G, D, opt_G, opt_D, config)
+    return WGAN(G, D, opt_G, opt_D, config, average=averaged(G, config.ema))

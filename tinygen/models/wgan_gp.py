@@ -31,9 +31,9 @@ from ..nn.init import Rng
 from ..ops import mean, norm, reshape, sum
 from ..optim import Adam
 from . import config
-from .config import COUNT, NOT_NEGATIVE, POSITIVE, one_of, option
+from .config import COUNT, FRACTION, NOT_NEGATIVE, POSITIVE, one_of, option
 from .model import Inputs, Setup
-from .players import fake
+from .players import averaged, fake
 from .wgan import NETWORKS, Wasserstein, gap
 
 
@@ -73,6 +73,9 @@ class Config(config.Config):
     lr: float = option(1e-3, POSITIVE, "Adam's learning rate; the paper's is 1e-4")
     n_critic: int = option(5, COUNT, "steps of D for each of G")
     penalty: float = option(10.0, NOT_NEGATIVE, "λ, what a gradient costs whose norm is not 1")
+    ema: float = option(
+        0.99, FRACTION, "decay of the average of G's weights, which draws; 0: G itself", before=0.0
+    )
 
 
 @dataclass
@@ -111,4 +114,4 @@ def build(config: Config, setup: Setup, rng: Rng) -> WGANGP:
     """A WGAN-GP ready to train, of `wgan.py`'s networks, with Adam for both players."""
     G, D = setup.place(*NETWORKS[config.arch](setup.shape, rng))
     opt_G, opt_D = (Adam(n.parameters(), lr=config.lr, betas=(0.0, 0.9)) for n in (G, D))
-    return WGANGP(G, D, opt_G, opt_D, config)
+    return WGANGP(G, D, opt_G, opt_D, config, average=averaged(G, config.ema))
