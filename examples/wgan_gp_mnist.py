@@ -18,7 +18,7 @@ MODELS = {"gp": "wgan_gp", "clip": "wgan"}  # how D is held, and by which model
 
 
 def main() -> None:
-    p = train.parser(__doc__, wgan_gp, wgan, out="runs/wgan_gp_mnist", epochs=26, batch=64)
+    p = train.parser(__doc__, wgan_gp, wgan, out="runs/wgan_gp_mnist", epochs=60, batch=64)
     p.add_argument("--lipschitz", choices=tuple(MODELS), default="gp", help="how D is held")
     training = train.prepare(p, model=lambda options: MODELS[options.lipschitz])
     training.fit()

@@ -87,6 +87,13 @@ def test_losses_and_all_gradients_equal_torch():
     same_gradients(model.G, tg.grad(loss_G, model.G.parameters()), TG)
 
 
+def test_categories_begin_loud():
+    w = build().G[0].weight.numpy()
+    of_z, of_k, of_u = w[:LATENT].std(), w[LATENT : LATENT + 10].std(), w[LATENT + 10 :].std()
+    assert of_k / of_z == pytest.approx(infogan.LOUD, rel=0.1)
+    assert of_u / of_z == pytest.approx(1, rel=0.1)
+
+
 def test_information_counts_after_the_wait():
     model = build(lam=2.0, lam_u=0.5, wait=1, wait_u=2)
     L_I, seen = infogan.Information(t(3.0), t(10.0)), []

@@ -19,12 +19,14 @@ with V of `gan.py`. Q shares D's layers but the last (section 5), which so learn
 
 For the category Q is a softmax, H = log 10 nats and so L_I <= log 10. For u it is a Gaussian whose
 mean and variance depend on the image, H = 2 log 2; being a density's, these nats have no limit, and
-weigh less (λ = 0.1, the category's is 1).
+have a λ of their own.
 
-Ours differs from the paper in when λ counts: for the category after --wait steps, for u after
---wait-u. Asked at once, a G that draws no digits yet gives a category to each kind of blot, and
-splits the digits among them later. A G that draws digits gives a category to each of them. u comes
-last: it takes what varies within a digit.
+Ours differs from the paper in two things, by which the categories come to be the digits in a few
+epochs. In G's first layer a one-hot category is one weight beside the hundred of z, hardly heard.
+These weights begin LOUD times as large: so G draws something else for each category before anybody
+asks for it. And λ counts only when G draws digits, for the category after --wait steps, for u after
+--wait-u. Asked at once, or with a large λ, G gives a category to each kind of blot, and splits the
+digits among them for good.
 
 Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100), c (N, 12): one-hot k, then u.
 """
@@ -57,6 +59,7 @@ from .players import noise as noise
 CATEGORIES, NUMBERS = 10, 2  # of the code: values of k, entries of u
 SIZE = CATEGORIES + NUMBERS
 EACH = 10  # columns of the grid of codes
+LOUD = 6.0
 
 
 class Answers(NamedTuple):
@@ -134,7 +137,7 @@ def codes(k: Any, u: Any) -> np.ndarray[Any, Any]:
 class Config(config.Config):
     lr: float = option(8e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
-    lam: float = option(1.0, NOT_NEGATIVE, "λ, the weight of the category's information")
+    lam: float = option(0.2, NOT_NEGATIVE, "λ, the weight of the category's information")
     lam_u: float = option(0.1, NOT_NEGATIVE, "λ of the information of the two numbers")
     wait: int = option(800, NATURAL, "steps before the category's λ counts", before=0)
     wait_u: int = option(2400, NATURAL, "steps before that of the two numbers counts", before=0)
@@ -213,6 +216,8 @@ class InfoGAN(Model):
 def build(config: Config, setup: Setup, rng: Rng) -> InfoGAN:
     """An InfoGAN of DCGAN's networks. Raises UsageError for a shape that they cannot make."""
     outputs = 1 + CATEGORIES + 2 * NUMBERS
-    G, D = setup.place(*dcgan(setup.shape, rng, told=SIZE, outputs=outputs))
+    G, D = dcgan(setup.shape, rng, told=SIZE, outputs=outputs)
+    G[0].weight.data[LATENT : LATENT + CATEGORIES] *= LOUD  # the rows of the one-hot category
+    G, D = setup.place(G, D)
     opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
     return InfoGAN(G, D, opt_G, opt_D, config)
