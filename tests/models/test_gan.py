@@ -42,6 +42,13 @@ def test_a_blind_discriminator_is_worth_minus_log_4():
     assert V.item() == pytest.approx(-np.log(4), rel=1e-12)
 
 
+def test_networks_of_ones_own_play_algorithm_1():
+    model = build(arch="mlp", dtype=np.float64)
+    own = gan.GAN(model.G, model.D, model.opt_G, model.opt_D)
+    V = gan.value(model.D, model.G, t(X), t(Z1)).V.item()
+    assert own.update(X, Z1, Z1[None])["loss_D"].item() == -V
+
+
 def test_each_player_has_its_rate():
     for options, rates in (
         ({"arch": "dcgan", "lr": 0.01, "lr_ratio": 0.25}, (0.01, 0.0025)),

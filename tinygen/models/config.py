@@ -104,8 +104,8 @@ class Config:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """The options among `values`, as in a run's config.json. UsageError if one is missing that
-        the run of an earlier version cannot lack."""
+        """The options among `values`, as in a run's config.json. One that is missing is what it was
+        before there was such an option. Raises UsageError if there always was."""
         found = {f.name: values[f.name] for f in fields(cls) if f.name in values}
         absent = [f for f in fields(cls) if f.name not in values]
         missing = [f.name for f in absent if f.metadata["before"] is None]

@@ -150,7 +150,7 @@ class GAN(Players):
     scenario"): it collapses.
     """
 
-    config: Config = Config()
+    config: Config = Config(alpha=1.0)  # for networks of one's own: algorithm 1 as printed
     PANELS = (("loss (nats)", ("loss_D", "loss_G")), ("probability", ("D_x", "D_Gz")))
 
     def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
