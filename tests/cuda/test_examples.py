@@ -18,6 +18,7 @@ STANDIN = Path(__file__).parent / "standin"
 SMALL = {  # flags, so that the kernels may run on the host and rounding does not grow in ten steps
     "acgan": ["--lr", "1e-4"],
     "cdcgan": ["--lr", "1e-4"],
+    "infogan": ["--lr", "1e-4"],
     "gan": ["--arch", "mlp"],
     "iwae": ["--k", "1", "3", "--samples", "4", "--latent", "4"],
     "aae": ["--labels"],

@@ -520,7 +520,7 @@ def test_the_aae_leaves_its_pictures(digits, tmp_path):
 
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
-    done = here(SAMPLE, run[0], "--n", 9, "-o", picture)
+    done = script(SAMPLE, run[0], "--n", 9, "-o", picture)  # a process of its own: the same bits
     assert done.returncode == 0 and done.stdout.strip() == str(picture), done.stderr
     assert imread(picture).shape[:2] == (184, 184)
     again = tmp_path / "y.png"
@@ -748,7 +748,7 @@ def test_divergence_is_one_line(digits, tmp_path):
 def test_help_shows_the_defaults():
     done = here(GAN[:2], "--help")
     assert done.returncode == 0
-    for shown in ("(default: auto)", "(default: 5)", "(default: 64)", "(default: dcgan)"):
+    for shown in ("(default: auto)", "(default: 6)", "(default: 64)", "(default: dcgan)"):
         assert shown in done.stdout
 
 
