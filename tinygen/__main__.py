@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from . import data, plots
+from .cpu import threads
 from .doctor import doctor
 from .errors import UsageError
-from .models import infogan
+from .models import Model, infogan
 from .models.conditional import Conditional
 from .models.config import COUNT, NATURAL
 from .models.infogan import InfoGAN
+from .nn.init import Rng
 from .train import Parser, argument, load_model, report_errors
 
 
@@ -28,22 +30,27 @@ def sample(options: argparse.Namespace) -> None:
     if options.output.suffix.lower() != ".png":
         raise UsageError(f"--output: wanted a name that ends in .png, got {str(options.output)!r}")
     _, model = load_model(options.run)
-    rng = np.random.default_rng(options.seed)
-    columns = None
+    with threads.expecting(convolutions=model.convolves):
+        pictures, columns = drawn(model, options, np.random.default_rng(options.seed))
+    plots.save(plots.grid(data.unscale(pictures, *model.RANGE), columns=columns), options.output)
+    print(options.output)
+
+
+def drawn(
+    model: Model, options: argparse.Namespace, rng: Rng
+) -> tuple[np.ndarray[Any, Any], int | None]:
+    """The images that are asked for, in the model's range, and the columns of their grid."""
     if options.code is not None:
         if not isinstance(model, InfoGAN):
             raise UsageError(f"--code: wanted an InfoGAN, this is a {type(model).__name__}")
-        pictures = model.generate(infogan.noise(options.n, rng), code(options.code, options.n))
-    elif options.label is None:
-        pictures = model.sample(options.n, rng)
-    else:
-        if not isinstance(model, Conditional):
-            name = type(model).__name__
-            raise UsageError(f"--label: wanted a model that is told labels, this is a {name}")
-        labels, columns = asked_for(options.label, options.n, model.classes)
-        pictures = model.sample(len(labels), rng, labels)
-    plots.save(plots.grid(data.unscale(pictures, *model.RANGE), columns=columns), options.output)
-    print(options.output)
+        return model.generate(infogan.noise(options.n, rng), code(options.code, options.n)), None
+    if options.label is None:
+        return model.sample(options.n, rng), None
+    if not isinstance(model, Conditional):
+        name = type(model).__name__
+        raise UsageError(f"--label: wanted a model that is told labels, this is a {name}")
+    labels, columns = asked_for(options.label, options.n, model.classes)
+    return model.sample(len(labels), rng, labels), columns
 
 
 def evaluate(options: argparse.Namespace) -> None:

@@ -518,9 +518,18 @@ def test_the_aae_leaves_its_pictures(digits, tmp_path):
     one_line(here(aae, "--data", digits, "--batch", 1), "--batch 1", "2 or more")
 
 
+@pytest.mark.parametrize("convolved", [False, True])
+def test_what_was_computed_before_moves_no_bit_of_a_sample(run, tmp_path, monkeypatch, convolved):
+    first, again = tmp_path / "x.png", tmp_path / "y.png"
+    script(SAMPLE, run[0], "--n", 9, "-o", first)
+    monkeypatch.setattr("tinygen.cpu.threads._convolved", convolved)
+    here(SAMPLE, run[0], "--n", 9, "-o", again)
+    assert first.read_bytes() == again.read_bytes()
+
+
 def test_sample_draws_from_a_run(run, tmp_path):
     picture = tmp_path / "x.png"
-    done = script(SAMPLE, run[0], "--n", 9, "-o", picture)  # a process of its own: the same bits
+    done = here(SAMPLE, run[0], "--n", 9, "-o", picture)
     assert done.returncode == 0 and done.stdout.strip() == str(picture), done.stderr
     assert imread(picture).shape[:2] == (184, 184)
     again = tmp_path / "y.png"

@@ -48,7 +48,7 @@ from . import config
 from .config import COUNT, FRACTION, POSITIVE, SHARE, one_of, option, option_of
 from .dcgan import dcgan, deep
 from .model import Inputs, Setup
-from .players import LATENT, Players, averaged, fake, noise
+from .players import LATENT, Players, adams, averaged, fake, noise
 
 LOSSES = ("non-saturating", "saturating")
 
@@ -178,6 +178,6 @@ def build(config: Config, setup: Setup, rng: Rng) -> GAN:
 
 def optimisers(G: Module, D: Module, config: Config) -> tuple[Adam, Adam]:
     """An Adam for G and one for D, each with its rate."""
-    betas = (config.beta1, 0.999)
-    of_G = Adam(G.parameters(), lr=config.lr, betas=betas)
-    return of_G, Adam(D.parameters(), lr=config.lr * config.lr_ratio, betas=betas)
+    (of_G,) = adams(G, lr=config.lr, beta1=config.beta1)
+    (of_D,) = adams(D, lr=config.lr * config.lr_ratio, beta1=config.beta1)
+    return of_G, of_D

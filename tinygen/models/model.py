@@ -117,6 +117,11 @@ class Model:
         """The networks by name."""
         return {name: part for name, part in self.parts().items() if isinstance(part, Module)}
 
+    @property
+    def convolves(self) -> bool:
+        """Whether a network has convolutions, by which threads are used: see `cpu/threads.py`."""
+        return any(p.ndim == 4 for net in self.networks().values() for p in net.parameters())
+
     def weights(self) -> dict[str, Part]:
         """What drawing needs of a checkpoint: all but the optimisers."""
         return {name: p for name, p in self.parts().items() if not isinstance(p, Optimizer)}

@@ -56,8 +56,7 @@ class Training:
         step, count and batch stand in for `step`, the number of all images and that of a step.
         seconds: of training in all, after which it returns; see `fit`.
         """
-        weights = (p for net in self.model.networks().values() for p in net.parameters())
-        with threads.expecting(convolutions=any(p.ndim == 4 for p in weights)):
+        with threads.expecting(convolutions=self.model.convolves):
             fit(
                 self.run,
                 self.model.parts(),
