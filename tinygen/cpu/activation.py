@@ -93,16 +93,26 @@ def _log_1_plus_exp(out: Array, x: Array) -> Array:
     return t
 
 
+def relu(x: Array) -> Array:
+    """max(x, 0)."""
+    return over(lambda out, x: np.maximum(x, 0, out=out), x, loop=_relu_loop)
+
+
+@loop
+def _relu_loop(out: Any, x: Any) -> None:
+    zero = x.dtype.type(0)
+    for i in range(len(out)):
+        out[i] = zero if x[i] <= zero else x[i]  # NaN stays
+
+
 def leaky_relu(x: Array, *, slope: float) -> Array:
     """x where x > 0, slope · x elsewhere, for 0 <= slope < 1."""
 
     def block(out: Array, x: Array, slope: float) -> None:
-        if slope:
-            np.multiply(x, slope, out=out)
-        np.maximum(x, out if slope else 0, out=out)
+        np.multiply(x, slope, out=out)
+        np.maximum(x, out, out=out)
 
-    # relu is one pass as it is
-    return over(block, x, float(slope), loop=_leaky_relu_loop if slope else None)
+    return over(block, x, float(slope), loop=_leaky_relu_loop) if slope else relu(x)
 
 
 @loop
