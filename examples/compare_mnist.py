@@ -29,7 +29,7 @@ MODELS = {
     "ACGAN": (acgan, {}),
     "InfoGAN": (infogan, {}),
     "WGAN": (wgan, {}),
-    "WGAN-GP": (wgan_gp, {}),
+    "WGAN-GP": (wgan_gp, {"arch": "mlp", "n_critic": 5}),  # conv takes minutes
     "VAE": (vae, {"latent": 5}),
     "CVAE": (cvae, {"latent": 2}),
     "AAE": (aae, {}),

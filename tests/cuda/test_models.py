@@ -35,7 +35,7 @@ VARIANTS = {  # options beside the defaults, which every model is tried with
     "vae": [{"observation": "bernoulli"}, {"optimizer": "momentum"}, {"optimizer": "adagrad"}],
     "aae": [{"labels": True}, {"prior": "mixture"}],
     "wgan": [{"arch": "conv"}],
-    "wgan_gp": [{"arch": "conv"}],
+    "wgan_gp": [{"arch": "mlp"}],
     "progan": [{"growing": "no"}],
     "made": [{"orderings": 3}],
     "pixelcnn": [{"arch": "residual"}],

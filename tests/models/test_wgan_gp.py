@@ -199,7 +199,7 @@ def critic_step(model):
 
 @pytest.mark.parametrize("module", [wgan, wgan_gp])
 def test_each_player_descends_its_loss(module):
-    model = build(module)
+    model = build(module, arch="mlp", n_critic=5)
     steps = [critic_step(model) for _ in range(2)]
     assert steps[1]["loss_D"].item() < steps[0]["loss_D"].item()
     model.update_critic = lambda x, **noise: {}  # leaves D as it is
@@ -275,7 +275,7 @@ def test_bad_configurations_are_named():
 
 
 def test_the_penalty_takes_the_networks_of_the_clipped_and_the_papers_adam():
-    clipped, penalised = build(wgan), build(lr=1e-4)
+    clipped, penalised = build(wgan), build(arch="mlp", lr=1e-4)
     for opt in (penalised.opt_D, penalised.opt_G):
         assert (type(opt), opt.lr, opt.betas) == (tg.optim.Adam, 1e-4, (0.0, 0.9))
     images = [m.sample(2, np.random.default_rng(0)) for m in (clipped, penalised)]

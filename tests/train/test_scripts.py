@@ -487,7 +487,7 @@ def test_both_wgans_leave_grid_and_curves(lipschitz, columns, digits, tmp_path):
 
 def test_wgan_mistakes_are_one_line(digits, tmp_path):
     flags = ("--data", digits, "--out", tmp_path / "run")
-    one_line(here(WGAN, *flags, "--batch", 200), "at most 640 images, got 1000")
+    one_line(here(WGAN, *flags, "--batch", 300), "at most 640 images, got 900")
     one_line(here(WGAN, *flags, "--arch", "conv", "--batch", 1), "--batch 1", "2 or more")
     one_line(here(WGAN, *flags, "--penalty=-1"), "--penalty", "wanted a number >= 0")
     one_line(here(WGAN, *flags, "--clip", 0.1), "--clip: an option of wgan, this is wgan_gp")

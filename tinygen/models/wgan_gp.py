@@ -69,9 +69,9 @@ def critic_loss(D: Module, x: Tensor, x_fake: Tensor, eps: Tensor, *, lam: float
 
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
-    arch: str = option("mlp", one_of(NETWORKS), "the networks")
+    arch: str = option("conv", one_of(NETWORKS), "the networks")
     lr: float = option(1e-3, POSITIVE, "Adam's learning rate; the paper's is 1e-4")
-    n_critic: int = option(5, COUNT, "steps of D for each of G")
+    n_critic: int = option(3, COUNT, "steps of D for each of G; the paper has 5")
     penalty: float = option(10.0, NOT_NEGATIVE, "λ, what a gradient costs whose norm is not 1")
     ema: float = option(
         0.99, FRACTION, "decay of the average of G's weights, which draws; 0: G itself", before=0.0
