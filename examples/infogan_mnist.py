@@ -21,7 +21,7 @@ MISSING = 0.02  # a class is missing below this share
 
 
 def main() -> None:
-    p = train.parser(__doc__, infogan, out="runs/infogan_mnist", epochs=6, batch=64)
+    p = train.parser(__doc__, infogan, out="runs/infogan_mnist", epochs=9, batch=64)
     training = train.prepare(p)
     model, folder = training.model, training.run.folder
     net = scores.run_classifier(training.run, training.dataset)

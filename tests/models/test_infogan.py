@@ -11,6 +11,7 @@ import tinygen as tg
 from tinygen.errors import UsageError
 from tinygen.models import Setup, infogan
 from tinygen.models.players import LATENT, noise
+from tinygen.models.warp import draw_warps, warped
 
 X = np.random.default_rng(0).uniform(-1, 1, (6, 28, 28, 1))
 Z1, Z2 = (np.random.default_rng(i).standard_normal((6, LATENT)) for i in (1, 2))
@@ -101,6 +102,39 @@ def test_information_counts_after_the_wait():
         seen.append(model.weighted(L_I).item())
         model.step(X, np.random.default_rng(1))
     assert seen == [0.0, 6.0, 11.0]
+
+
+def test_D_sees_through_T():
+    """T mirrors here, so that what D is given is known."""
+    model = build(dtype=np.float64)
+
+    def T(x):
+        return x[:, :, ::-1]
+
+    flipped = t(X[:, :, ::-1])
+    with tg.no_grad():
+        drawn = model.G(tg.concatenate([t(Z1), t(C1)], axis=1), train="frozen")
+        seen = [infogan.answers(model.D(x, train="frozen")) for x in (flipped, T(drawn))]
+    _, L_I, D_x, D_Gz = infogan.values(model.D, model.G, t(X), t(Z1), t(C1), T)
+    assert D_x.item() == pytest.approx(tg.mean(tg.sigmoid(seen[0].a)).item(), rel=1e-12)
+    assert D_Gz.item() == pytest.approx(tg.mean(tg.sigmoid(seen[1].a)).item(), rel=1e-12)
+    wanted = infogan.information(seen[1], t(C1))
+    assert L_I.k.item() == pytest.approx(wanted.k.item(), rel=1e-12)
+    of_D, L_I = infogan.generator_terms(model.D, model.G, t(Z1), t(C1), T)
+    assert of_D.item() == pytest.approx(-tg.mean(tg.log_sigmoid(seen[1].a)).item(), rel=1e-9)
+    assert L_I.u.item() == pytest.approx(wanted.u.item(), rel=1e-9)
+
+
+def test_images_are_warped_until_the_numbers_count():
+    how, one = draw_warps(6, np.random.default_rng(0)), t(X)
+    for options, warped_steps in (({}, 1), ({"warp": 0.0}, 0), ({"wait_u": 0}, 0)):
+        model = build(**{"wait_u": 1, **options})
+        for step in range(2):
+            seen = model.view(how)(one).numpy()
+            assert np.array_equal(seen, X) == (step >= warped_steps)
+            model.step(X, np.random.default_rng(1))
+    half = build(warp=0.5).view(how)(one).numpy()
+    np.testing.assert_array_equal(half, warped(one, how / 2).numpy())
 
 
 def test_a_step_moves_both_players_and_reports():

@@ -21,12 +21,18 @@ For the category Q is a softmax, H = log 10 nats and so L_I <= log 10. For u it 
 mean and variance depend on the image, H = 2 log 2; being a density's, these nats have no limit, and
 have a λ of their own.
 
-Ours differs from the paper in two things, by which the categories come to be the digits in a few
-epochs. In G's first layer a one-hot category is one weight beside the hundred of z, hardly heard.
-These weights begin LOUD times as large: so G draws something else for each category before anybody
-asks for it. And λ counts only when G draws digits, for the category after --wait steps, for u after
---wait-u. Asked at once, or with a large λ, G gives a category to each kind of blot, and splits the
-digits among them for good.
+Ours differs from the paper in three things, by which the categories come to be the digits in a few
+epochs.
+
+* In G's first layer a one-hot category is one weight beside the hundred of z, hardly heard. These
+  weights begin LOUD times as large: so G draws something else for each category before anybody
+  asks for it.
+* λ counts only when G draws digits, for the category after --wait steps, for u after --wait-u.
+  Asked at once, or with a large λ, G gives a category to each kind of blot, and splits the digits
+  among them for good.
+* Until u counts, D and Q see all images, real and generated ones, through T, which slants,
+  stretches and moves them at random (`warp.py`): so a category cannot be what T changes, a slanted
+  1, say. That is left for u.
 
 Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100), c (N, 12): one-hot k, then u.
 """
@@ -34,7 +40,9 @@ Images are (N, H, W, C) in [-1, 1], as G ends in tanh; z is (N, 100), c (N, 12):
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +63,7 @@ from .gan import log_1_minus_D, log_D
 from .model import ImageNetwork, Inputs, Model, Setup
 from .players import LATENT, adams, given
 from .players import noise as noise
+from .warp import draw_warps, warped
 
 CATEGORIES, NUMBERS = 10, 2  # of the code: values of k, entries of u
 SIZE = CATEGORIES + NUMBERS
@@ -105,10 +114,18 @@ class Values(NamedTuple):
     D_Gz: Tensor
 
 
-def values(D: Module, G: Module, x: Tensor, z: Tensor, c: Tensor) -> Values:
+View = Callable[[Tensor], Tensor]  # T, through which D sees images
+
+
+def as_they_are(x: Tensor) -> Tensor:
+    """T that changes nothing, the paper's."""
+    return x
+
+
+def values(D: Module, G: Module, x: Tensor, z: Tensor, c: Tensor, T: View = as_they_are) -> Values:
     """V and L_I as functions of D and Q: G(z, c) is a constant here."""
     with no_grad():
-        x_hat = G(given(z, c), train="frozen")
+        x, x_hat = T(x), T(G(given(z, c), train="frozen"))
     a, said = answers(D(x, train=True)).a, answers(D(x_hat, train=True))
     V = mean(log_D(a)) + mean(log_1_minus_D(said.a))
     L_I = information(said, c)
@@ -116,9 +133,11 @@ def values(D: Module, G: Module, x: Tensor, z: Tensor, c: Tensor) -> Values:
         return Values(V, L_I, mean(sigmoid(a)), mean(sigmoid(said.a)))
 
 
-def generator_terms(D: Module, G: Module, z: Tensor, c: Tensor) -> tuple[Tensor, Information]:
-    """(mean -log D(G(z, c)), L_I) as functions of G."""
-    said = answers(D(G(given(z, c), train=True), train="frozen"))
+def generator_terms(
+    D: Module, G: Module, z: Tensor, c: Tensor, T: View = as_they_are
+) -> tuple[Tensor, Information]:
+    """(mean -log D(T(G(z, c))), L_I) as functions of G."""
+    said = answers(D(T(G(given(z, c), train=True)), train="frozen"))
     return -mean(log_D(said.a)), information(said, c)
 
 
@@ -139,8 +158,14 @@ class Config(config.Config):
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
     lam: float = option(0.2, NOT_NEGATIVE, "λ, the weight of the category's information")
     lam_u: float = option(0.1, NOT_NEGATIVE, "λ of the information of the two numbers")
-    wait: int = option(800, NATURAL, "steps before the category's λ counts", before=0)
-    wait_u: int = option(2400, NATURAL, "steps before that of the two numbers counts", before=0)
+    wait: int = option(400, NATURAL, "steps before the category's λ counts", before=0)
+    wait_u: int = option(3900, NATURAL, "steps before that of the two numbers counts", before=0)
+    warp: float = option(
+        1.0,
+        NOT_NEGATIVE,
+        "how much D's images are warped until --wait-u; 0: not at all",
+        before=0.0,
+    )
 
 
 @dataclass
@@ -160,18 +185,21 @@ class InfoGAN(Model):
     )
 
     def draw(self, x: Array, labels: Any, rng: Rng) -> Inputs:
-        """The images; noise (N, 100) and codes (N, 12) for D's step and for G's."""
+        """The images; for D's step and for G's noise (N, 100), codes (N, 12), warps (N, 5)."""
         n = len(x)
-        first = {"z_D": noise(n, rng), "c_D": draw_codes(n, rng)}
-        return {"x": x, **first, "z_G": noise(n, rng), "c_G": draw_codes(n, rng)}
+        first = {"z_D": noise(n, rng), "c_D": draw_codes(n, rng), "warp_D": draw_warps(n, rng)}
+        then = {"z_G": noise(n, rng), "c_G": draw_codes(n, rng), "warp_G": draw_warps(n, rng)}
+        return {"x": x, **first, **then}
 
-    def update(self, x: Array, z_D: Array, c_D: Array, z_G: Array, c_G: Array) -> dict[str, Tensor]:
+    def update(
+        self, x: Array, z_D: Array, c_D: Array, warp_D: Array, z_G: Array, c_G: Array, warp_G: Array
+    ) -> dict[str, Tensor]:
         """D's and Q's step on images x (N, H, W, C), then G's."""
         x, z_D, c_D, z_G, c_G = (self.tensor(a) for a in (x, z_D, c_D, z_G, c_G))
-        V, L_I, D_x, D_Gz = values(self.D, self.G, x, z_D, c_D)
+        V, L_I, D_x, D_Gz = values(self.D, self.G, x, z_D, c_D, self.view(warp_D))
         loss_D = -(V + self.weighted(L_I))
         self.opt_D.step(grad(loss_D, self.opt_D.params))
-        of_D, L_I = generator_terms(self.D, self.G, z_G, c_G)
+        of_D, L_I = generator_terms(self.D, self.G, z_G, c_G, self.view(warp_G))
         loss_G = of_D - self.weighted(L_I)
         self.opt_G.step(grad(loss_G, self.opt_G.params))
         H = self.tensor(math.log(CATEGORIES))
@@ -183,6 +211,13 @@ class InfoGAN(Model):
         c, t = self.config, self.opt_G.t
         lam, lam_u = c.lam * (t >= c.wait), c.lam_u * (t >= c.wait_u)
         return lam * L_I.k + lam_u * L_I.u
+
+    def view(self, how: Array) -> View:
+        """T in this step, by the warps (N, 5) that were drawn for it."""
+        c = self.config
+        if not c.warp or self.opt_G.t >= c.wait_u:
+            return as_they_are
+        return partial(warped, how=how, strength=c.warp)
 
     def generate(self, z: Any, c: Any) -> np.ndarray[Any, Any]:
         """Images G(z, c) of noise z (N, 100) and codes c (N, 12), by the running statistics."""
