@@ -60,7 +60,7 @@ def grad(
                 )
             shared: dict[str, Any] = {}
             for i, a in enumerate(node.args):
-                if isinstance(a, Tensor) and reached.get(id(a)):
+                if id(a) in reached:
                     _add(cotangents, id(a), node.op.rule(node, i, g, y, shared))
             if not retain:
                 node.args = node.saved = None
@@ -97,13 +97,13 @@ def _cotangent(output: Tensor, cotangent: Any) -> Tensor:
     return cotangent
 
 
-def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], dict[int, bool]]:
+def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], set[int]]:
     """The Tensors to run backwards, in the order they were computed, and which ids reach inputs.
 
     Depth first without recursion: a Tensor is opened (its arguments pushed above it), then,
     met again, closed: by then all of its arguments are closed.
     """
-    reached = {id(t): True for t in inputs if t.requires_grad}
+    reached = {id(t) for t in inputs if t.requires_grad}
     order: list[Tensor] = []
     seen: set[int] = set()
     stack = [(output, False)]
@@ -112,14 +112,18 @@ def _between(inputs: Sequence[Tensor], output: Tensor) -> tuple[list[Tensor], di
         node = t.node
         if opened:
             assert node is not None and node.args is not None
-            if any(isinstance(a, Tensor) and reached.get(id(a)) for a in node.args):
-                reached[id(t)] = True
-                order.append(t)
+            for a in node.args:
+                if id(a) in reached:
+                    reached.add(id(t))
+                    order.append(t)
+                    break
         elif node is not None and id(t) not in seen:
             seen.add(id(t))
             if node.args is not None:
                 stack.append((t, True))
-                stack += [(a, False) for a in node.args if isinstance(a, Tensor) and a.node]
+                for a in node.args:
+                    if type(a) is Tensor and a.node:
+                        stack.append((a, False))
             elif id(t) not in reached:
                 raise RuntimeError(
                     f"grad: the graph behind {node.op.shown} {t.shape} was used up by an earlier "

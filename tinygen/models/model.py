@@ -10,6 +10,7 @@ every framework, and no generator is read inside a step. `step` does both.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -133,5 +134,9 @@ class Model:
 
     def tensor(self, array: Any) -> Tensor:
         """The array where the networks are, and of their dtype."""
-        like = next(iter(self.networks().values())).parameters()[0]
-        return tensor(array, dtype=like.dtype, device=like.device)
+        return tensor(array, dtype=self._like.dtype, device=self._like.device)
+
+    @cached_property
+    def _like(self) -> Tensor:
+        """A parameter of the networks."""
+        return next(iter(self.networks().values())).parameters()[0]

@@ -135,12 +135,12 @@ class Optimizer:
         self._check_layout()
         for i, p in enumerate(self.params):
             for kept in self.state.values():
-                if device_of(kept) != p.device:
+                if type(kept) is not type(p.data):
                     raise DeviceError(
                         f"{name}: its parameters are on {p.device}, its state on "
                         f"{device_of(kept)}: move a network first, then make its optimiser"
                     )
-                if kept.dtype != p.dtype:
+                if kept.dtype != p.data.dtype:
                     raise TypeError(
                         f"{name}: parameter {i} {p.shape} is {p.dtype}, the state {kept.dtype}: "
                         "cast a network first, then make its optimiser"
@@ -148,7 +148,8 @@ class Optimizer:
         for i, (p, g) in enumerate(zip(self.params, grads, strict=True)):
             if g is None:
                 raise ValueError(f"{name}: parameter {i} {p.shape} has no gradient: call backward")
-            if g.shape != p.shape or g.dtype != p.dtype or g.device != p.device:
+            mine, its = p.data, g.data
+            if its.shape != mine.shape or its.dtype != mine.dtype or type(its) is not type(mine):
                 raise ValueError(
                     f"{name}: parameter {i}: wanted a gradient {p.shape} {p.dtype} on {p.device}, "
                     f"got {g.shape} {g.dtype} on {g.device}"
