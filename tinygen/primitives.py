@@ -167,10 +167,13 @@ class Primitive:
     def _unwrap(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any], Any, type]:
         """The arguments with raw ones cast, their arrays, and the dtype and type that all share."""
         quick = [a.data for a in args if type(a) is Tensor]
-        if len(quick) == len(args) and quick:
+        if quick:
             kind, dtype = type(quick[0]), quick[0].dtype
             if all([type(a) is kind and a.dtype is dtype for a in quick]):
-                return args, quick, dtype, kind
+                if len(quick) == len(args):
+                    return args, quick, dtype, kind
+                if all([type(a) in _AS_THEY_ARE for a in args]):
+                    return args, [getattr(a, "data", a) for a in args], dtype, kind
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
             dtypes = [a.dtype for a in args if getattr(a, "ndim", 0) and a.dtype in FLOATS]
@@ -277,6 +280,7 @@ def _own(value: Any) -> Any:
     return value
 
 
+_AS_THEY_ARE = frozenset((Tensor, int, float))  # numbers stay weak
 _NO_ARRAYS = frozenset((Tensor, int, float, bool, str, slice, type(None)))
 
 
