@@ -29,7 +29,7 @@ WALKS, STATIONS, EACH = 8, 6, 8  # side by side; places that each comes through;
 
 
 def main() -> None:
-    p = train.parser(__doc__, progan, out="runs/progan", epochs=1, batch=16)
+    p = train.parser(__doc__, progan, out="runs/progan", epochs=2, batch=16)
     training = train.prepare(p)
     print(announced(training), flush=True)
     training.fit(step=step_of(training))

@@ -122,7 +122,7 @@ class Cut(Module):
 @dataclass(frozen=True, kw_only=True)
 class Config(config.Config):
     widths: tuple[int, ...] = option(
-        (64, 32, 16, 8, 8), COUNT, "channels at 4×4, 8×8, …", several=True
+        (128, 64, 32, 16, 16), COUNT, "channels at 4×4, 8×8, …", several=True
     )
     growing: str = option("yes", one_of(("yes", "no")), "no: the full size from the start")
     fade: int = option(200, COUNT, "steps in which a level fades in")
