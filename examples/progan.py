@@ -2,7 +2,7 @@
 
 The schedule and the losses are in tinygen/models/progan.py, the networks in progan_networks.py.
 --data cifar10, or a folder of your own, is learned as MNIST is. The first line printed says how
-long it will take as measured here: some five minutes on two idle cores. Leaves:
+long it will take as measured here: some nine minutes on two idle cores. Leaves:
 
     samples/level_008.png …    what the networks draw at the end of each level, of the same noise
     walk.png, walk.gif         along great circles through z, as a strip and moving
