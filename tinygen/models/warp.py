@@ -40,7 +40,7 @@ def warped(x: Tensor, how: Any, strength: float = 1.0) -> Tensor:
     n, h, w, c = x.shape
     slant, tall, wide, down, right = (strength * to_device(how, "cpu")).T.reshape(-1, n, 1, 1)
     r, s = np.arange(h).reshape(h, 1) - (h - 1) / 2, np.arange(w) - (w - 1) / 2
-    rows = np.exp(STRETCH * tall) * r + MOVE * down * h + 0 * s
+    rows = np.exp(STRETCH * tall) * r + MOVE * down * h
     columns = np.exp(STRETCH * wide) * s + SLANT * slant * r + MOVE * right * w
     i, j = (_nearest(at, side) for at, side in ((rows, h), (columns, w)))
     index = np.repeat((i * w + j).reshape(n, h * w, 1), c, axis=2)
