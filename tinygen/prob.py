@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from .core import Tensor
-from .ops import exp, log_bernoulli, log_softmax, mean, one_hot, sum
+from .ops import exp, log_bernoulli, log_softmax, mean, one_hot, square, sum
+
+LOG_2PI = math.log(2 * math.pi)
 
 
 def _per_sample(x: Tensor) -> Tensor:
@@ -24,12 +26,14 @@ def gaussian_log_density(x: Any, mu: Any, log_var: Any) -> Tensor:
 
     log_var = log σ²: a number, or a Tensor that broadcasts against x.
     """
-    spread = exp(-log_var) if isinstance(log_var, Tensor) else math.exp(-log_var)
     d = x - mu
     if d.shape != np.shape(x):
         shapes = f"{np.shape(x)} and {np.shape(mu)}"
         raise ValueError(f"gaussian_log_density: wanted x and mu of one shape, got {shapes}")
-    return _per_sample(d * d * spread + (log_var + math.log(2 * math.pi))) * -0.5
+    if isinstance(log_var, Tensor):
+        return _per_sample(square(d) * exp(-log_var) + (log_var + LOG_2PI)) * -0.5
+    n = math.prod(d.shape[1:])  # of these a number is added: once, not in each
+    return _per_sample(square(d)) * (-0.5 * math.exp(-log_var)) - 0.5 * n * (log_var + LOG_2PI)
 
 
 def bernoulli_log_density(x: Any, logits: Tensor) -> Tensor:
