@@ -22,14 +22,14 @@ from tinygen.models.config import COUNT, POSITIVE
 from tinygen.report import table
 from tinygen.weights import read_json, write_json
 
-MODELS = {
+MODELS = {  # with what draws best in a minute or two, where their defaults want five
     "GAN": (gan, {"arch": "mlp"}),
     "DCGAN": (gan, {"arch": "dcgan"}),
     "CGAN": (cgan, {}),
     "ACGAN": (acgan, {}),
-    "InfoGAN": (infogan, {}),
+    "InfoGAN": (infogan, {"warp": 0.0, "wait": 800, "wait_u": 2400}),
     "WGAN": (wgan, {}),
-    "WGAN-GP": (wgan_gp, {"arch": "mlp", "n_critic": 5}),  # conv takes minutes
+    "WGAN-GP": (wgan_gp, {"arch": "mlp", "n_critic": 5}),
     "VAE": (vae, {"latent": 5}),
     "CVAE": (cvae, {"latent": 2}),
     "AAE": (aae, {}),
