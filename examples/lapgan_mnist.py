@@ -15,7 +15,7 @@ SHOWN = 12
 
 
 def main() -> None:
-    p = train.parser(__doc__, lapgan, out="runs/lapgan_mnist", epochs=3, batch=64)
+    p = train.parser(__doc__, lapgan, out="runs/lapgan_mnist", epochs=10, batch=64)
     training = train.prepare(p)
     training.announce()
     training.fit()

@@ -13,8 +13,8 @@ from tinygen.ops.pyramid import down, up
 SHAPE, N = (8, 8, 1), 5
 
 
-def build(levels=2, shape=SHAPE, dtype=np.float64, seed=0):
-    config = lapgan.Config(levels=levels, width=6)
+def build(levels=2, shape=SHAPE, dtype=np.float64, seed=0, **options):
+    config = lapgan.Config(levels=levels, width=6, **options)
     return lapgan.build(config, Setup(shape, dtype=dtype), np.random.default_rng(seed))
 
 
@@ -129,13 +129,32 @@ def test_samples_are_made_from_the_smallest_on():
     np.testing.assert_array_equal(samples, np.clip(chain[2], -1, 1))
 
 
+NAMES = ("G", "D", "opt_G", "opt_D", "average")
+
+
 def test_all_levels_learn_and_are_kept():
     model = build(levels=2, dtype=np.float32)
     before = {n: p.state_dict() for n, p in model.parts().items()}
-    assert list(before) == [f"{k}.{n}" for k in range(2) for n in ("G", "D", "opt_G", "opt_D")]
+    assert list(before) == [f"{k}.{n}" for k in range(2) for n in NAMES]
     model.step(images().astype(np.float32), np.random.default_rng(0))
     for name, part in model.parts().items():
         assert any(np.any(v != before[name][k]) for k, v in part.state_dict().items()), name
+    plain = build(levels=2, ema=0.0)
+    assert list(plain.parts()) == [f"{k}.{n}" for k in range(2) for n in NAMES[:-1]]
+
+
+def test_the_averages_draw():
+    model, rng = build(levels=2), np.random.default_rng
+    for k in range(3):
+        model.step(images(), rng(k))
+    smallest = model.levels[1].average.average(t(model.noise(1, 4, rng(0))), train=False)
+    np.testing.assert_allclose(model.chain(4, rng(0))[0], smallest.numpy(), rtol=1e-9)
+    for level in model.levels:
+        level.average.load_state_dict(level.G.state_dict())
+    drawn = model.sample(4, rng(0))
+    for level in model.levels:
+        level.average = None
+    np.testing.assert_allclose(drawn, model.sample(4, rng(0)), rtol=1e-9)
 
 
 def test_sizes_that_cannot_be_halved_are_named():

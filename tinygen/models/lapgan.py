@@ -35,13 +35,13 @@ from ..nn import BatchNorm, Conv2d, Linear, Module, Reshape, Sequential, in_chun
 from ..nn.init import Rng, he
 from ..ops import concatenate, leaky_relu, mean, relu
 from ..ops.pyramid import down, up
-from ..optim import Optimizer
+from ..optim import EMA, Optimizer
 from ..windows import window_count
 from . import config, gan
 from .config import COUNT, FRACTION, POSITIVE, Values, option
 from .gan import log_1_minus_D, log_D
 from .model import ImageNetwork, Inputs, Model, Panel, Part, Setup
-from .players import adams, noise
+from .players import adams, averaged, noise
 
 LEVELS = Values(int, lambda n: n >= 2, "a whole number >= 2")
 
@@ -85,16 +85,21 @@ class Config(config.Config):
     width: int = option(32, COUNT, "channels of the levels that add details")
     lr: float = option(4e-4, POSITIVE, "Adam's learning rate")
     beta1: float = option(0.5, FRACTION, "Adam's β₁")
+    ema: float = option(
+        0.998, FRACTION, "decay of the average of G's weights, which draws; 0: G itself", before=0.0
+    )
 
 
 @dataclass
 class Level:
-    """The two players of a level, and their optimisers."""
+    """The two players of a level, their optimisers, and the average of G's weights if it is kept,
+    which draws samples."""
 
     G: Module
     D: Module
     opt_G: Optimizer
     opt_D: Optimizer
+    average: EMA | None
 
     def update(
         self, x: Tensor, low: Tensor | None, z_D: Tensor, z_G: Tensor
@@ -106,6 +111,8 @@ class Level:
         self.opt_D.step(grad(-V, self.opt_D.params))
         loss_G = -mean(log_D(self.D(completed(self.G, z_G, low, True), train="frozen")))
         self.opt_G.step(grad(loss_G, self.opt_G.params))
+        if self.average:
+            self.average.update(self.opt_G.t)
         return -V, loss_G
 
 
@@ -152,14 +159,19 @@ class LAPGAN(Model):
 
     def parts(self) -> dict[str, Part]:
         """What a checkpoint holds, by name, as "0.G"; 0 is the finest level."""
-        return {f"{k}.{n}": part for k, v in enumerate(self.levels) for n, part in vars(v).items()}
+        found: dict[str, Part] = {}
+        for k, level in enumerate(self.levels):
+            kept = {name: part for name, part in vars(level).items() if part is not None}
+            found |= {f"{k}.{name}": part for name, part in kept.items()}
+        return found
 
     def chain(self, n: int, rng: Rng) -> list[np.ndarray[Any, Any]]:
         """n images as they grow, [x̃_K, …, x̃₀], from the smallest on."""
         last = len(self.levels) - 1
         out: list[Any] = []
         for k in range(last, -1, -1):
-            G, z = self.levels[k].G, self.noise(k, n, rng)
+            level, z = self.levels[k], self.noise(k, n, rng)
+            G = level.average.average if level.average else level.G
             both = [z] if k == last else [z, out[-1]]
 
             def image(chosen: Any, G: Module = G, both: Any = both) -> Tensor:
@@ -189,5 +201,6 @@ def build(config: Config, setup: Setup, rng: Rng) -> LAPGAN:
         last = k == config.levels - 1
         networks = gan.mlp(shape, rng) if last else details(shape, config.width, rng)
         G, D = setup.place(*networks)
-        levels.append(Level(G, D, *adams(G, D, lr=config.lr, beta1=config.beta1)))
+        opt_G, opt_D = adams(G, D, lr=config.lr, beta1=config.beta1)
+        levels.append(Level(G, D, opt_G, opt_D, averaged(G, config.ema)))
     return LAPGAN(levels, shapes, config)
