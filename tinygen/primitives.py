@@ -173,7 +173,8 @@ class Primitive:
                 if len(quick) == len(args):
                     return args, quick, dtype, kind
                 if all([type(a) in _AS_THEY_ARE for a in args]):
-                    return args, [getattr(a, "data", a) for a in args], dtype, kind
+                    arrays = [a.data if type(a) is Tensor else a for a in args]
+                    return args, arrays, dtype, kind
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
             dtypes = [a.dtype for a in args if getattr(a, "ndim", 0) and a.dtype in FLOATS]

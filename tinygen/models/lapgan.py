@@ -41,7 +41,7 @@ from . import config, gan
 from .config import COUNT, FRACTION, POSITIVE, Values, option
 from .gan import log_1_minus_D, log_D
 from .model import ImageNetwork, Inputs, Model, Panel, Part, Setup
-from .players import adams, averaged, noise
+from .players import adams, averaged, drawing, noise
 
 LEVELS = Values(int, lambda n: n >= 2, "a whole number >= 2")
 
@@ -159,11 +159,12 @@ class LAPGAN(Model):
 
     def parts(self) -> dict[str, Part]:
         """What a checkpoint holds, by name, as "0.G"; 0 is the finest level."""
-        found: dict[str, Part] = {}
-        for k, level in enumerate(self.levels):
-            kept = {name: part for name, part in vars(level).items() if part is not None}
-            found |= {f"{k}.{name}": part for name, part in kept.items()}
-        return found
+        return {
+            f"{k}.{name}": part
+            for k, level in enumerate(self.levels)
+            for name, part in vars(level).items()
+            if isinstance(part, Part)
+        }
 
     def chain(self, n: int, rng: Rng) -> list[np.ndarray[Any, Any]]:
         """n images as they grow, [x̃_K, …, x̃₀], from the smallest on."""
@@ -171,7 +172,7 @@ class LAPGAN(Model):
         out: list[Any] = []
         for k in range(last, -1, -1):
             level, z = self.levels[k], self.noise(k, n, rng)
-            G = level.average.average if level.average else level.G
+            G = drawing(level.G, level.average)
             both = [z] if k == last else [z, out[-1]]
 
             def image(chosen: Any, G: Module = G, both: Any = both) -> Tensor:

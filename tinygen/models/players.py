@@ -47,6 +47,11 @@ def averaged(G: Module, decay: float | None) -> EMA | None:
     return EMA(G, decay) if decay else None
 
 
+def drawing(G: Module, average: EMA | None) -> Module:
+    """The network that draws samples: the average of G's weights if it is kept, else G."""
+    return average.average if average else G
+
+
 @dataclass
 class Players(Model):
     """G, D and their optimisers.
@@ -64,7 +69,7 @@ class Players(Model):
     @property
     def drawing(self) -> Module:
         """The network that draws samples."""
-        return self.average.average if self.average else self.G
+        return drawing(self.G, self.average)
 
     def descend(self, loss_G: Tensor) -> None:
         """G's step down its loss; the average of its weights follows."""
