@@ -9,7 +9,7 @@ The objectives and the networks are in tinygen/models/autoencoder.py. Every epoc
 held-out images in alternating rows: as they are, corrupted (denoising only), and reconstructed. At
 the end it prints the reconstruction error on all held-out images, and leaves
 
-    features.png   sparse: what each unit adds to an image, the 100 most used units first
+    features.png   sparse: what each of the 100 most used units adds to an image
     latent.png     where the encoder puts the images, coloured by class     (codes of two numbers)
     plane.png      the decoder's images over that plane                     (codes of two numbers)
 

@@ -55,27 +55,20 @@ def main() -> None:
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
     p.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS), help="which")
     series, evaluator = train.Series.of(p), None
+    scores.check_classifiable(series.load("train"))
     first, budget = series.options.seed, series.options.budget
     runs, samples = {model: [] for model in series.options.models}, {}
     for seed in range(first, first + series.options.seeds):
         for model in runs:
             module, options = MODELS[model]
             with series.training(f"{model}-{seed}", module, seed=seed, **options) as training:
-                evaluator = evaluator or judge(series.run)
+                evaluator = evaluator or scores.Evaluator.of(series.run)
                 runs[model].append(train_and_score(training, evaluator, budget))
             samples.setdefault(model, grid(training))
             print(f"{model}, seed {seed}:", line(runs[model][-1][-1]), flush=True)
     report(series.run.folder, runs, evaluator, budget)
     plots.save(plots.panels(samples, columns=5), series.run.folder / "samples.png", dpi=60)
     print(series.run.folder / "compare.png")
-
-
-def judge(run):
-    """What scores all of them."""
-    evaluator = scores.Evaluator.of(run)
-    if evaluator.net is None:
-        raise train.UsageError(f"wanted images that {scores.CLASSIFIABLE}, got {evaluator.train}")
-    return evaluator
 
 
 def train_and_score(training, evaluator, budget):

@@ -32,7 +32,10 @@ def main() -> None:
     p.add_argument("--sigma", type=train.argument(POSITIVE), default=0.1, help="σ of the noise")
     p.add_argument("--lr", type=train.argument(POSITIVE), default=1e-2, help="Adam's, at first")
     series = train.Series.of(p)  # of one run
-    options, run = series.options, series.run
+    options = series.options
+    if options.batch > options.points:
+        raise train.UsageError(f"--batch {options.batch}: there are {options.points} points")
+    run = series.run
     x = on_curve(options.data, options.points)
     rng = np.random.default_rng(options.seed)
     parts = build(options, rng)
@@ -43,10 +46,10 @@ def main() -> None:
     learned = nn.in_chunks(lambda part: restore(parts, part), noisy, 1000) - noisy
     exact = score(noisy, x, options.sigma) * options.sigma**2
     fit = r_squared(learned, exact)
-    print(f"r(x) - x against σ²∇log p(x), {TESTED} new points: R² {fit:.4f}")
+    print(f"r(x̃) - x̃ against σ²∇log p_σ(x̃), {TESTED} new points: R² {fit:.4f}")
     arrows = {
-        "r(x) - x, the autoencoder": (noisy[:ARROWS], learned[:ARROWS]),
-        "σ²∇log p(x), exact": (noisy[:ARROWS], exact[:ARROWS]),
+        "r(x̃) - x̃, the autoencoder": (noisy[:ARROWS], learned[:ARROWS]),
+        "σ²∇log p_σ(x̃), exact": (noisy[:ARROWS], exact[:ARROWS]),
     }
     plots.save(plots.arrows(arrows, behind=x), run.folder / "arrows.png")
     print(run.folder / "arrows.png")

@@ -28,15 +28,18 @@ MODELS = {  # the VAE is the IWAE of one sample
     "MADE": (made, {"batch": 100}),
     "PixelCNN": (pixelcnn, {"batch": 16}),
 }
+GAN = gan, {"batch": 64}  # not trained
 DRAWN = 64  # samples, timed
 INNER = 5000  # samples of z an image
 
 
 def main() -> None:
-    p = train.parser(__doc__, out="runs/likelihoods_mnist", epochs=1000, batch=64)
+    p = train.parser(__doc__, out="runs/likelihoods_mnist", epochs=1000, batch=None)
     p.add_argument("--budget", type=train.argument(POSITIVE), default=120.0, help="seconds a run")
     p.add_argument("--images", type=train.argument(COUNT), default=500, help="of the test split")
     series = train.Series.of(p)
+    for module, options in (*MODELS.values(), GAN):
+        series.check(module, **options)  # before minutes of training
     rows, samples = {}, {}
     for name, (module, options) in MODELS.items():
         with series.training(name, module, **options) as training:
@@ -95,7 +98,8 @@ def as_table(rows):
     for name, row in rows.items():
         nll = bits = ""
         if "nll" in row:
-            nll = f"{row['nll']:.2f} ± {row['standard error']:.2f}"
+            nll = f"{row['nll']:.2f}"
+            nll += f" ± {row['standard error']:.2f}" if row["images"] > 1 else ""
             bits = f"{row['bits per pixel']:.4f}"
         out.append([name, nll, bits, row["known"], str(row["passes"]), f"{row['seconds']:.2g}"])
     return table.markdown(head, out)

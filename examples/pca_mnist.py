@@ -32,11 +32,12 @@ def main() -> None:
     sizes = {"type": train.argument(COUNT), "default": [2, 4, 8, 16, 32, 64], "metavar": "N"}
     p.add_argument("--sizes", nargs="+", help="numbers of the code", **sizes)
     series = train.Series.of(p)
+    wanted = list(dict.fromkeys(series.options.sizes))  # each once
     dataset, test = map(series.load, ("train", "test"))
     x, held_out = (data.scale(d.images, 0, 1).reshape(len(d), -1) for d in (dataset, test))
-    best = pca(x, max(series.options.sizes))
+    best = pca(x, max(wanted))
     rows, angles = {}, {}
-    for d in series.options.sizes:
+    for d in wanted:
         angles[d], linear = train_linear(series, d, best.components[:d].T)
         deep = series.train(f"mlp-{d}", autoencoder, latent=d).model
         reconstructed = {

@@ -43,6 +43,15 @@ def test_paths_run_from_a_pixel_to_later_ones_only(seed, D, hidden):
     assert (paths[order[:, None] >= order[None, :]] == 0).all()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_number_is_below_all_of_the_layer_before(seed):
+    """Section 4.1: such a unit would see no pixel. With one unit a layer the case is common."""
+    first, second, third = made.numbers(np.arange(6) + 1, [1, 1, 50], np.random.default_rng(seed))[
+        1:
+    ]
+    assert second >= first and (third >= second).all()
+
+
 @given(st.integers(0, 10**6))
 def test_with_enough_units_all_that_may_be_seen_is_seen(seed):
     rng = np.random.default_rng(seed)

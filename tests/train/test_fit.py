@@ -204,7 +204,7 @@ def test_divergence_stops_with_a_reason(tmp_path):
 
 def test_a_batch_larger_than_the_set_is_refused(tmp_path):
     run = train.Run.create(tmp_path / "run", {})
-    with pytest.raises(train.TrainingError, match="a batch of at most 300 images, got 301"):
+    with pytest.raises(train.TrainingError, match="a batch of at most 300 examples, got 301"):
         fit(run, lambda chosen, rng: {}, batch=301)
 
 

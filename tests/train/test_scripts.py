@@ -220,7 +220,7 @@ def test_autoencoder_mistakes_are_one_line(digits, tmp_path):
 
 def test_pca_and_autoencoders_are_compared(digits, tmp_path):
     command = [sys.executable, str(REPOSITORY / "examples" / "pca_mnist.py")]
-    flags = ("--data", digits, "--sizes", 2, 20, "--epochs", 1, "--batch", 2)
+    flags = ("--data", digits, "--sizes", 2, 20, 2, "--epochs", 1, "--batch", 2)
     done = script(command, *flags, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     *_, angle, last = done.stdout.strip().splitlines()

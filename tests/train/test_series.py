@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tinygen import data, train
+from tinygen import data, plots, train
 from tinygen.models import gan, vae
 from tinygen.train.checkpoint import Position
 
@@ -147,6 +147,27 @@ def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsy
     assert "200 samples" in found["titles"]["recall"]
     for name in ("autoencoder", "vae"):
         assert json.loads((tmp_path / "all" / name / "config.json").read_text())["latent"] == 3
+    _, model = train.load_model(tmp_path / "all" / "autoencoder")
+    plain = model.decode(np.random.default_rng(0).standard_normal((200, 3)))
+    fitted = model.sample(200, np.random.default_rng([0, 2]))
+    for i, images in ((1, plain), (2, fitted)):
+        shown = imread(tmp_path / "all" / f"samples_{i}.png")
+        wanted = plots.grid(data.unscale(images[:64], 0, 1))
+        plots.save(wanted, tmp_path / "wanted.png")
+        assert (shown == imread(tmp_path / "wanted.png")).all(), i
+
+
+def test_codes_of_a_kernel_density_are_near_those_of_images_and_none_of_them(digits):
+    path = Path(__file__).parents[2] / "examples" / "compare_decoders_mnist.py"
+    codes = np.random.default_rng(0).standard_normal((100, 2)) * (3, 0.2) + 5
+    model = SimpleNamespace(encode=lambda images: codes, decode=lambda h: h)
+    known = SimpleNamespace(model=model, scaled=lambda x: x, dataset=data.load(str(digits)))
+    known.generator = lambda stream: np.random.default_rng(stream)
+    drawn = runpy.run_path(str(path))["from_density"](known, 4000)
+    apart = np.linalg.norm((drawn[:, None] - codes) / codes.std(0), axis=2).min(1)
+    assert drawn.shape == (4000, 2) and apart.min() > 0 and np.median(apart) < 0.3
+    # A kernel's width adds to the variance, by Scott's rule (100^(-1/6))² of it.
+    assert drawn.std(0) == pytest.approx(codes.std(0) * (1 + 100 ** (-1 / 3)) ** 0.5, rel=0.05)
 
 
 def test_the_comparison_of_remedies_leaves_a_table_and_pictures(
@@ -180,7 +201,10 @@ def test_images_that_no_classifier_takes_are_refused_at_once(tmp_path, monkeypat
     main = comparison(monkeypatch, script="compare_mnist")
     with pytest.raises(train.UsageError, match="wanted images that have two classes or more"):
         main("--data", tmp_path / "plain.npz", "--out", tmp_path / "all", "--models", "GAN")
-    assert not (tmp_path / "all" / "GAN-0" / "checkpoint.safetensors").exists()
+    main = comparison(monkeypatch, script="compare_decoders_mnist")
+    with pytest.raises(train.UsageError, match="wanted images that have two classes or more"):
+        main("--data", tmp_path / "plain.npz", "--out", tmp_path / "all")
+    assert not (tmp_path / "all").exists()
 
 
 def test_the_comparison_of_growth_measures_both_at_each_mark(tmp_path, monkeypatch, capsys):

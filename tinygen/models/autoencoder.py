@@ -10,10 +10,10 @@ to copy; each kind makes that impossible in its own way, so that the code must h
     stochastic      ‖x - g(f(x) + σ·ε)‖²,  ε ~ N(0, I)     noise comes into the code
     denoising       ‖x - g(f(x̃))‖²,  x̃ ~ C(x̃|x)            or into the image (Vincent et al. 2008)
 
-wⱼ is the decoder's column of unit j, so |hⱼ|·‖wⱼ‖ is the length of what j adds to the image. Were
-|hⱼ| alone to be kept small, h would shrink and w grow. ρ̂ⱼ is the mean of hⱼ over the batch, which
-is held to a small ρ; there h ends in a sigmoid. Where noise is added to h, it ends in tanh: a code
-without bounds would outgrow the noise.
+wⱼ, row j of the decoder's weight, is what unit j draws, so |hⱼ|·‖wⱼ‖ is the length of what it adds
+to the image. Were |hⱼ| alone kept small, h would shrink and w grow. ρ̂ⱼ is the mean of hⱼ over the
+batch, which is held to a small ρ; there h ends in a sigmoid. Where noise is added to h, it ends in
+tanh: a code without bounds would outgrow the noise.
 
 With affine maps alone (arch linear) an undercomplete one finds what PCA finds, the subspace of the
 first d principal components (Baldi & Hornik 1989).
@@ -77,7 +77,10 @@ def l1(h: Tensor, w: Tensor) -> Tensor:
 
 
 def kl(h: Tensor, rho: float) -> Tensor:
-    """Σⱼ KL(ρ ‖ ρ̂ⱼ) = Σⱼ ρ log(ρ/ρ̂ⱼ) + (1 - ρ) log((1 - ρ)/(1 - ρ̂ⱼ)); h (N, d) in (0, 1)."""
+    """Σⱼ KL(ρ ‖ ρ̂ⱼ) = Σⱼ ρ log(ρ/ρ̂ⱼ) + (1 - ρ) log((1 - ρ)/(1 - ρ̂ⱼ)); h (N, d) in (0, 1).
+
+    Infinite if a unit is 0, or 1, on all of the batch.
+    """
     rho_hat = mean(h, axis=0)
     on, off = math.log(rho) - log(rho_hat), math.log(1 - rho) - log(1 - rho_hat)
     return sum(rho * on + (1 - rho) * off)
@@ -106,6 +109,9 @@ def corrupt(x: Tensor, noise: Tensor, *, corruption: str, level: float) -> Tenso
     gaussian          x + level · noise
     masking           0 where noise < level, else x
     salt-and-pepper   0 where noise < level / 2, 1 where noise >= 1 - level / 2, else x
+
+    Each pixel on its own. Vincent et al. 2008 mask, and so the same number of pixels in each image;
+    the other two are of Vincent et al. 2010, Stacked denoising autoencoders, section 4.
     """
     if corruption == "gaussian":
         return x + level * noise

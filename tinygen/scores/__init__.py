@@ -18,7 +18,7 @@ patches      the same of the patches of images, at each level of their Laplacian
 
 from .classes import ClassHistogram, run_classifier
 from .classifier import Verdict, accuracy, judge, network, probabilities, train_classifier
-from .evaluator import CLASSIFIABLE, Evaluator, Score
+from .evaluator import Evaluator, Score, check_classifiable
 from .frechet import frechet_distance
 from .inception import Modes, class_balance, diversity_score, inception_score, mode_score, modes
 from .labels import Heard, hears_labels, label_influence, report_labels
@@ -31,7 +31,6 @@ from .subspace import PCA, pca, principal_angles
 from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
-    "CLASSIFIABLE",
     "PCA",
     "ClassHistogram",
     "Evaluator",
@@ -40,6 +39,7 @@ __all__ = [
     "Score",
     "Verdict",
     "accuracy",
+    "check_classifiable",
     "class_balance",
     "conv_features",
     "directions",

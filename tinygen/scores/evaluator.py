@@ -37,6 +37,16 @@ COVERED = 0.02  # the share of the samples from which on a class is there; of ma
 CLASSIFIABLE = "have two classes or more, and a height and width divisible by 4"
 
 
+def check_classifiable(dataset: Dataset) -> None:
+    """Raises UsageError for images that no classifier of ours tells apart."""
+    if not can_classify(dataset):
+        raise _unclassifiable(dataset)
+
+
+def _unclassifiable(dataset: Dataset) -> UsageError:
+    return UsageError(f"scores: wanted images that {CLASSIFIABLE}, got {dataset!r}")
+
+
 @dataclass(frozen=True)
 class Score:
     """A number that says how good samples are, and all that it depends on."""
@@ -157,7 +167,7 @@ class Evaluator:
 
     def _classifier(self) -> Sequential:
         if self.net is None:
-            raise UsageError(f"scores: wanted images that {CLASSIFIABLE}, got {self.train!r}")
+            raise _unclassifiable(self.train)
         return self.net
 
     def _by_classes(self, p: Array) -> dict[str, Score]:

@@ -60,7 +60,7 @@ def fit(
     """
     per_epoch = count // batch
     if per_epoch < 1:
-        raise TrainingError(f"wanted a batch of at most {count} images, got {batch}")
+        raise TrainingError(f"wanted a batch of at most {count} examples, got {batch}")
     every = min(LOG_EVERY, per_epoch)
     saved = run.checkpoint.exists()
     at = load_checkpoint(run.checkpoint, parts, rng) if saved else Position()

@@ -65,12 +65,13 @@ def parser(
     *modules: ModuleType,
     out: str,
     epochs: int,
-    batch: int,
+    batch: int | None,
     points: tuple[str, ...] = (),
 ) -> Parser:
     """A parser with the common flags and those of the models' Configs; the example adds its own.
 
-    out: the default run folder. points: what --data may be in an example that makes its own points,
+    out: the default run folder. batch: None for an example of several runs, each with its own.
+    points: what --data may be in an example that makes its own points,
     instead of images; the first unless given.
     """
     p = Parser(description=description, formatter_class=_Help, allow_abbrev=False)
@@ -91,7 +92,8 @@ def parser(
         p.add_argument("--size", type=count, metavar="N", help="resize the images to N×N")
         p.add_argument("--augment", action="store_true", help="mirror every other image, at random")
     p.add_argument("--epochs", type=count, default=epochs, help="passes through the images")
-    p.add_argument("--batch", type=count, default=batch, help="images a step")
+    if batch is not None:
+        p.add_argument("--batch", type=count, default=batch, help="images a step")
     p.add_argument("--seed", type=natural, default=0, help="of weights, noise and order")
     p.add_argument(
         "--out",

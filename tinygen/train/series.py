@@ -23,7 +23,7 @@ from ..version import __version__
 from .loop import Interrupted
 from .options import Options, Parser, flag, parser, read
 from .run import Run, refuse_run
-from .training import Training, load_split, prepare
+from .training import Training, build, load_split, prepare
 
 COMMON = ("data", "only", "size", "augment", "device", "epochs", "batch", "seed")
 
@@ -54,6 +54,20 @@ class Series:
         """A split of what the runs learn from: see `data.load`."""
         return load_split(vars(self.options), split)
 
+    def check(self, module: ModuleType, **options: Any) -> None:
+        """Raises what `training` would for such a run, and leaves nothing: for a series that would
+        train long before it comes to that run."""
+        build(*self._asked(Path(self.options.out), module, options, []))
+
+    def _asked(
+        self, out: Path, module: ModuleType, options: dict[str, Any], more: list[str]
+    ) -> tuple[Parser, list[str]]:
+        """A parser for a run in the folder out, and its flags."""
+        given = vars(self.options)
+        options = {key: given[key] for key in COMMON if key in given} | options
+        p = parser("", module, out=str(out), epochs=options["epochs"], batch=options["batch"])
+        return p, [f"--out={out}", *(w for k, v in options.items() for w in flag(k, v)), *more]
+
     def train(self, name: str, module: ModuleType, **options: Any) -> Training:
         """The run called name, of a model with these options, trained to its end."""
         with self.training(name, module, **options) as training:
@@ -66,12 +80,9 @@ class Series:
 
         options: of the model, or a common one in place of the series' own.
         """
-        common = {key: getattr(self.options, key) for key in COMMON}
         out = Path(self.options.out) / name
-        p = parser("", module, out=str(out), epochs=common["epochs"], batch=common["batch"])
-        flags = [w for k, v in {**common, **options}.items() for w in flag(k, v)]
         resume = ["--resume"] if self.options.resume and (out / "config.json").exists() else []
-        training = prepare(p, [f"--out={out}", *flags, *resume])
+        training = prepare(*self._asked(out, module, options, resume))
         folder = self.run.folder  # not before: prepare tells what is wrong with the flags
         try:
             yield training

@@ -142,6 +142,18 @@ def prepare(
     All that can be wrong is told, by UsageError, DeviceError or OSError, before a run folder is
     made.
     """
+    options, dataset, built, rng = build(p, argv, model=model, free=free)
+    return Training(options, dataset, built, _start(options, dataset), rng)
+
+
+def build(
+    p: Parser,
+    argv: list[str] | None = None,
+    *,
+    model: Callable[[Options], str] | None = None,
+    free: Sequence[str] = (),
+) -> tuple[Options, data.Dataset, Model, np.random.Generator]:
+    """What `prepare` trains, with the random numbers as they are then; no run folder is made."""
     options, config = parse(p, argv, model=model, free=free)
     dataset = load_split(vars(options), "train")
     rng = np.random.default_rng(options.seed)
@@ -149,7 +161,7 @@ def prepare(
     setup = Setup((height, width, channels), len(dataset.classes), options.device)
     built: Model = models.named(options.model).build(config, setup, rng)
     _check_batch(built, options, dataset)
-    return Training(options, dataset, built, _start(options, dataset), rng)
+    return options, dataset, built, rng
 
 
 def _check_batch(model: Model, options: Options, dataset: data.Dataset) -> None:

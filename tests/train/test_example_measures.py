@@ -1,0 +1,126 @@
+"""What examples measure and draw of their models, by cases whose answers are known."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinygen as tg
+from tinygen import data, scores, train
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def example(name):
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def test_the_share_of_active_units_and_the_most_used_ones_drawn(monkeypatch, tmp_path, capsys):
+    """Four units on five images; a unit is active above a tenth of its own largest value."""
+    found, shown = example("autoencoder_mnist"), []
+    h = np.array([[10.0, 0, 1, 3], [0, 0, 5, 3], [0.9, 0, 5, 3], [0, 0, 5, 3], [0, 0, 0.4, 3]])
+    w = np.eye(4) * (1, 1, 1, -1)  # what each adds: one pixel of 2×2; the fourth darkens its pixel
+    plots = found["plots"]
+    monkeypatch.setattr(plots, "grid", lambda images: shown.append(images))
+    monkeypatch.setattr(plots, "save", lambda figure, path: None)
+    network = [SimpleNamespace(weight=tg.tensor(w))]
+    training = SimpleNamespace(
+        model=SimpleNamespace(decoder=network),
+        dataset=SimpleNamespace(images=np.zeros((5, 2, 2, 1))),
+        run=SimpleNamespace(folder=tmp_path),
+    )
+    found["draw_features"].__globals__["FEATURES"] = 2
+    found["draw_features"](training, h)
+    assert capsys.readouterr().out == "active units per image: 50.0% of 4, never active: 1\n"
+    most, next_ = shown[0].reshape(2, 4)
+    assert most.argmax() == 2 and most[2] == 255  # mean 3.28
+    assert next_.argmin() == 3 and next_[3] == 0  # mean 3
+
+
+def test_errors_are_of_what_each_word_says(capsys):
+    """A model that returns what it is given: restored images are as far off as corrupted ones."""
+    same = SimpleNamespace(encode=lambda x: x, decode=lambda h: h)
+    x = np.array([0.0, 1.0]).reshape(2, 1, 1, 1)
+    example("autoencoder_mnist")["print_errors"](same, x, x + 2)
+    assert capsys.readouterr().out == (
+        "held out: squared error per image 0.00; corrupted 4.00, restored 4.00 "
+        "(of the mean image 0.25)\n"
+    )
+
+
+def test_the_residual_network_has_a_blind_spot_and_the_gated_one_has_none():
+    figure = example("pixelcnn_mnist")["receptive_fields"]((12, 12, 1))
+    titles = [axes.get_title() for axes in figure.axes]
+    seen = {t.split(":")[0]: [int(n) for n in re.findall(r"\d+", t)] for t in titles}
+    assert seen["gated"] == [78, 78]  # the six rows above, and six pixels on the left
+    assert seen["residual"][1] == 78 and seen["residual"][0] < 78
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tiny") / "tiny.npz"
+    drawn = data.load("strokes", "test")
+    np.savez(path, images=drawn.images[:400, 10:18, 10:18], labels=drawn.labels[:400])
+    return path
+
+
+def compare(monkeypatch, name, *flags):
+    monkeypatch.setattr("sys.argv", [name, *map(str, flags)])
+    example(name)["main"]()
+
+
+def test_likelihoods_are_those_of_the_models_left_in_the_folder(tiny, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    compare(
+        monkeypatch,
+        "likelihoods_mnist",
+        "--data",
+        tiny,
+        "--budget",
+        0.3,
+        "--images",
+        3,
+        "--out",
+        out,
+    )
+    rows = json.loads((out / "likelihoods.json").read_text())["models"]
+    x = data.binarise(data.load(str(tiny), "test").images, np.random.default_rng([0, 3]))[:3]
+    for name in ("VAE", "IWAE, k = 50"):
+        _, model = train.load_model(out / name)
+        log_p = scores.log_likelihood(model.best, x, k=5000, rng=np.random.default_rng([0, 4]))
+        assert rows[name]["nll"] == pytest.approx(-log_p.mean(), rel=1e-5), name
+    for name in ("MADE", "PixelCNN"):
+        _, model = train.load_model(out / name)
+        assert rows[name]["nll"] == pytest.approx(-model.log_likelihood(x).mean(), rel=1e-5), name
+    before = (out / "MADE" / "checkpoint.safetensors").read_bytes()
+    compare(monkeypatch, "likelihoods_mnist", "--out", out, "--resume")
+    assert (out / "MADE" / "checkpoint.safetensors").read_bytes() == before
+    again = json.loads((out / "likelihoods.json").read_text())["models"]
+    assert again["MADE"]["nll"] == rows["MADE"]["nll"]
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (np.zeros((200, 8, 8, 3), np.uint8), "wanted grey images"),
+        (np.zeros((200, 6, 6, 1), np.uint8), "divisible by 4"),
+    ],
+    ids=["colour", "six pixels wide"],
+)
+def test_likelihoods_refuse_images_before_they_train(images, words, tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", images=images, labels=np.arange(len(images)) % 2)
+    flags = ("--data", tmp_path / "x.npz", "--out", tmp_path / "run")
+    with pytest.raises(train.UsageError, match=words):
+        compare(monkeypatch, "likelihoods_mnist", *flags)
+    assert not (tmp_path / "run").exists()
+
+
+def test_points_fewer_than_a_batch_leave_no_folder(tmp_path, monkeypatch):
+    flags = ("--points", 10, "--out", tmp_path / "run")
+    with pytest.raises(train.UsageError, match="--batch 250: there are 10 points"):
+        compare(monkeypatch, "denoising_manifold", *flags)
+    assert not (tmp_path / "run").exists()
