@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,11 @@ EXAMPLES = {  # but for those that only train models of the others
     if not name.startswith("compare") and name not in ("likelihoods", "pca")
 }
 EXAMPLES["progan"] = ["progan.py", *SMALL["progan"]]  # of any images
+MEASURED = {  # what prints numbers, and has no losses of a single model
+    "pca": ["pca_mnist.py", "--sizes", "2", "--epochs", "1", "--batch", "8"],
+    "manifold": ["denoising_manifold.py", "--points", "100", "--batch", "50", "--epochs", "3"],
+}
+NUMBER = re.compile(r"-?\d+\.\d+")
 WHERE = ("step", "epoch", "seconds")
 
 
@@ -52,14 +58,10 @@ def example(gpu, tmp_path):
     }
 
     def run(name, *flags):
-        script, *own = EXAMPLES[name]
+        script, *own = (EXAMPLES | MEASURED)[name]
         command = [sys.executable, REPOSITORY / "examples" / script, *own, *flags]
-        done = subprocess.run(
-            [*map(str, command), "--data", str(tmp_path / "images.npz")],
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
+        command += ["--data", "circle" if name == "manifold" else tmp_path / "images.npz"]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environment)
         assert done.returncode == 0, done.stderr
         return done
 
@@ -85,6 +87,19 @@ def test_an_epoch_has_the_cpus_losses(name, example, tmp_path):
         jump = 1 / 64 if key.startswith("right") else 0
         np.testing.assert_allclose(on_cuda[key], values, rtol=1e-3, atol=jump, err_msg=key)
     assert json.loads((tmp_path / "cuda" / "config.json").read_text())["device"] == "cuda"
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_what_is_measured_is_what_the_cpu_measures(name, example, tmp_path):
+    cpu, cuda = (
+        example(name, "--device", device, "--out", tmp_path / device).stdout.splitlines()
+        for device in ("cpu", "cuda")
+    )
+    for one, other in zip(cpu[:-1], cuda[:-1], strict=True):  # the last is a file's path
+        assert NUMBER.sub("", one) == NUMBER.sub("", other)
+        numbers = [[float(n) for n in NUMBER.findall(line)] for line in (one, other)]
+        np.testing.assert_allclose(*numbers, rtol=0.02)
+    assert NUMBER.findall(cpu[0])
 
 
 def test_a_run_on_the_device_goes_on_on_the_cpu(example, tmp_path):
