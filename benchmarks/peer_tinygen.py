@@ -2,7 +2,7 @@
 
 import cudatime
 import numpy as np
-from work import ADAM, EPS
+from work import ADAM, EPS, LAMBDA
 
 import tinygen as tg
 from tinygen import device as devices
@@ -40,7 +40,7 @@ def build(step, rng, device):
         model = aae.build(aae.Config(prior="gaussian"), setup, rng)
     elif step == "wgan_gp":
         G, D = setup.place(*dcgan.dcgan(setup.shape, rng, width=64, norm="layer"))
-        config = wgan_gp.Config(n_critic=1)
+        config = wgan_gp.Config(n_critic=1, penalty=LAMBDA)
         model = wgan_gp.WGANGP(G, D, Adam(G.parameters()), Adam(D.parameters()), config)
     else:
         nets = gan.mlp if step == "gan_mlp" else lambda *how: dcgan.dcgan(*how, width=64)

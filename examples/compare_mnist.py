@@ -29,7 +29,7 @@ MODELS = {  # with what draws best in a minute or two, where their defaults want
     "ACGAN": (acgan, {}),
     "InfoGAN": (infogan, {"warp": 0.0, "wait": 800, "wait_u": 2400}),
     "WGAN": (wgan, {}),
-    "WGAN-GP": (wgan_gp, {"arch": "mlp", "n_critic": 5}),
+    "WGAN-GP": (wgan_gp, {"arch": "mlp", "n_critic": 5, "penalty": 10.0, "beta2": 0.9}),
     "VAE": (vae, {"latent": 5}),
     "CVAE": (cvae, {"latent": 2}),
     "AAE": (aae, {}),
@@ -51,11 +51,19 @@ DRAWN = ("inception_score", "frechet_distance")  # in the figure
 
 def main() -> None:
     p = train.parser(__doc__, out="runs/compare_mnist", epochs=1000, batch=64)
-    p.add_argument("--budget", type=train.argument(POSITIVE), default=90.0, help="seconds a run")
+    p.add_argument(
+        "--budget",
+        type=train.argument(POSITIVE),
+        default=90.0,
+        help="seconds a run; another one is a new --out",
+    )
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
     p.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS), help="which")
     series, evaluator = train.Series.of(p), None
-    scores.check_classifiable(series.load("train"))
+    scores.check_comparable(*map(series.load, scores.SPLITS))
+    for model in series.options.models:
+        module, options = MODELS[model]
+        series.check(module, **options)
     first, budget = series.options.seed, series.options.budget
     runs, samples = {model: [] for model in series.options.models}, {}
     for seed in range(first, first + series.options.seeds):
@@ -66,7 +74,7 @@ def main() -> None:
                 runs[model].append(train_and_score(training, evaluator, budget))
             samples.setdefault(model, grid(training))
             print(f"{model}, seed {seed}:", line(runs[model][-1][-1]), flush=True)
-    report(series.run.folder, runs, evaluator, budget)
+    report(series.run.folder, runs, evaluator, series.options)
     plots.save(plots.panels(samples, columns=5), series.run.folder / "samples.png", dpi=60)
     print(series.run.folder / "compare.png")
 
@@ -105,9 +113,9 @@ def line(row):
     return ", ".join(f"{heading} {number}" for heading, number in shown.items())
 
 
-def report(folder, runs, evaluator, budget):
+def report(folder, runs, evaluator, options):
     """compare.json, compare.md and compare.png."""
-    real = evaluator.real_scores(evaluator.samples)
+    real, budget = evaluator.real_scores(evaluator.samples), options.budget
     titles = {name: score.title for name, score in real.items()}
     titles["label_accuracy"] = f"label accuracy ({evaluator.by}, 1,000 samples)"
     about = {"budget": budget, "titles": titles, "real": values(real)}
@@ -116,7 +124,8 @@ def report(folder, runs, evaluator, budget):
     names = "\n".join(f"* {titles[name]}" for name in COLUMNS)
     count = len(next(iter(runs.values())))
     head = (
-        f"Models after {budget:g} seconds of training, {count} seeds. Real: the validation split."
+        f"Models after {budget:g} seconds of training, or {options.epochs} epochs if these end "
+        f"before. Seeds: {count}. Real: the validation split."
     )
     table.save(f"{head} The scores:\n\n{names}\n\n{text}", folder / "compare.md")
     print(text)

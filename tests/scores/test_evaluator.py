@@ -54,6 +54,16 @@ def test_one_class_alone_is_found_out(evaluator):
     assert evaluator.shares(ones).argmax() == 1
 
 
+def test_classes_are_counted_in_shares(evaluator):
+    """Of 200 samples each class has 1 %, but for 0 and 1: these alone have 2 % or more."""
+    sees = np.repeat(np.arange(10), [180, 4, *[2] * 8])
+    p = np.random.default_rng(0).permutation(np.eye(10)[sees] * 0.91 + 0.009)
+    found = evaluator._by_classes(p)
+    assert found["classes_covered"].value == 2 and found["least_share"].value == 0.01
+    assert found["mode_score"].value == scores.mode_score(p, evaluator.real_shares)
+    assert scores.mode_score(p, evaluator.real_shares) < scores.inception_score(p)[0]
+
+
 def test_noise_is_neither_real_nor_near(evaluator):
     noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), dtype=np.uint8)
     found, real = evaluator.scores(noise), evaluator.real_scores(300)

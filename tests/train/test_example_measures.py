@@ -11,6 +11,7 @@ import pytest
 
 import tinygen as tg
 from tinygen import data, scores, train
+from tinygen.models import conditional
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -123,4 +124,63 @@ def test_points_fewer_than_a_batch_leave_no_folder(tmp_path, monkeypatch):
     flags = ("--points", 10, "--out", tmp_path / "run")
     with pytest.raises(train.UsageError, match="--batch 250: there are 10 points"):
         compare(monkeypatch, "denoising_manifold", *flags)
+    assert not (tmp_path / "run").exists()
+
+
+def test_each_mark_is_a_quarter_of_the_budget_and_its_scores_are_kept(tmp_path, monkeypatch):
+    found, fits = example("compare_mnist"), []
+    heard = SimpleNamespace(accuracy=0.75, influence=9.0)
+    monkeypatch.setattr(scores, "hears_labels", lambda *args: heard)
+    model = conditional.Conditional.__new__(conditional.Conditional)
+    monkeypatch.setattr(conditional.Conditional, "sample", lambda *args: None, raising=False)
+    training = SimpleNamespace(
+        model=model,
+        run=SimpleNamespace(folder=tmp_path),
+        fit=lambda each, seconds: fits.append(seconds),
+        pixels=lambda x: x,
+        generator=np.random.default_rng,
+    )
+    judge = SimpleNamespace(
+        samples=7,
+        net=None,
+        scores=lambda x: {"inception_score": SimpleNamespace(value=float(len(fits)))},
+    )
+    rows = found["train_and_score"](training, judge, 8.0)
+    assert fits == [2.0, 4.0, 6.0, 8.0, 8.0]
+    assert rows == [{"inception_score": float(i), "label_accuracy": 0.75} for i in (1, 2, 3, 4)]
+    assert json.loads((tmp_path / "marks.json").read_text()) == rows
+    assert found["train_and_score"](training, judge, 8.0) == rows and fits[5:] == [8.0]
+
+
+def test_the_table_and_the_figure_are_of_the_marks_that_they_name(tmp_path, monkeypatch, capsys):
+    """Two seeds; scores that grow from mark to mark: 1, 2, 3, 4 and 3, 4, 5, 6."""
+    found, drawn = example("compare_mnist"), []
+    names = list(found["COLUMNS"])
+    marks = lambda first: [dict.fromkeys(names, float(first + i)) for i in range(4)]
+    real = {
+        name: SimpleNamespace(value=10.0, title=name, name=name, depends="") for name in names[:-1]
+    }
+    judge = SimpleNamespace(samples=7, by="a classifier", real_scores=lambda n: real)
+    monkeypatch.setattr(found["plots"], "progress", lambda *args, **how: drawn.append((args, how)))
+    monkeypatch.setattr(found["plots"], "save", lambda figure, path: None)
+    options = SimpleNamespace(budget=8.0, epochs=5)
+    found["report"](tmp_path, {"A": [marks(1), marks(3)]}, judge, options)
+    text = (tmp_path / "compare.md").read_text()
+    assert "after 8 seconds of training, or 5 epochs if these end before. Seeds: 2." in text
+    row = next(line for line in text.splitlines() if line.startswith("| A |"))
+    sd = 2**0.5  # of 4 and 6
+    assert row.split("|")[2:4] == [" 0.50 ", f" 5.00 ± {sd:.2f} "]
+    (((curves, panels), how),) = drawn
+    seconds, several = curves["A"]
+    assert seconds == [2.0, 4.0, 6.0, 8.0] and how["logarithmic"] == panels[1:]
+    assert several == [[[v, v] for v in (1, 2, 3, 4)], [[v, v] for v in (3, 4, 5, 6)]]
+    assert text.splitlines()[-2:] == capsys.readouterr().out.splitlines()[-2:]
+
+
+def test_a_comparison_refuses_too_few_images_before_it_trains(tmp_path, monkeypatch):
+    images = np.zeros((500, 8, 8, 1), np.uint8)
+    np.savez(tmp_path / "few.npz", images=images, labels=np.arange(500) % 2)
+    flags = ("--data", tmp_path / "few.npz", "--out", tmp_path / "run")
+    with pytest.raises(train.UsageError, match="wanted 100 or more images in the validation"):
+        compare(monkeypatch, "compare_mnist", *flags)
     assert not (tmp_path / "run").exists()

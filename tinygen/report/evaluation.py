@@ -132,13 +132,14 @@ class Evaluation:
         images = test.images[some(test, count)]
         rng = np.random.default_rng([self.seed, 2])
         x = data.binarise(images, rng) if model.BINARY else data.scale(images, *model.RANGE)
-        name = f"log p(x) of images of the test split{', binarised' * model.BINARY}, nats"
+        binarised = ", binarised" * model.BINARY
+        name = f"log p(x) of {len(x):,} images of the test split{binarised}, nats"
         if isinstance(model, Autoregressive):
-            return Score(name, float(model.log_likelihood(x).mean()), "exact", len(x))
+            return Score(name, float(model.log_likelihood(x).mean()), "exact", 0)
         value = scores.log_likelihood(model, x, k=INNER, rng=rng).mean()
         observation, s = model.config.observation, model.config.s
         density = f"Gaussian p(x|z), s = {s:g}" if observation == "gaussian" else "Bernoulli p(x|z)"
-        return Score(name, float(value), density, INNER * len(x))
+        return Score(name, float(value), density, INNER, "of z for each image")
 
 
 def evaluate(

@@ -7,6 +7,7 @@ too: all pictures in a row, a sentence.
 from __future__ import annotations
 
 import base64
+import datetime
 from collections.abc import Iterable, Mapping
 from html import escape
 from io import BytesIO
@@ -46,6 +47,28 @@ PICTURES = {  # that examples leave in their run folders: what is on them
     "sweep_1.png": "A row a category; along it the code's first number changes",
     "sweep_2.png": "A row a category; along it the code's second number changes",
     "classes.png": "The share of each class among the samples, epoch after epoch",
+}
+MEANINGS = {  # of scores, by the names that the evaluation has for them
+    "inception_score": "Is each sample clearly of one class, and are all classes there? From 1 to "
+    "the number of classes (Salimans et al. 2016)",
+    "classes_covered": "How many classes the samples have, rare ones left out",
+    "least_share": "The share of the class that is drawn least: 0 if one is missing",
+    "mode_score": "As the Inception score, and lower the more the samples' classes differ from "
+    "real ones",
+    "diversity_score": "How far the samples' classes are from real ones; 1 if they are the same",
+    "class_balance": "The same between 0 and 1: 1 if the samples have each class as often",
+    "chi_square": "How far the counts of the classes are from those expected; about the number of "
+    "classes by chance alone",
+    "frechet_distance": "How far the samples' features are from real ones, each taken for a "
+    "Gaussian; 0 if these are the same (Heusel et al. 2017)",
+    "precision": "Do samples look real? The share of them that lies among real images "
+    "(Kynkäänniemi et al. 2019)",
+    "recall": "Is everything drawn? The share of real images that lies among samples",
+    "sliced_wasserstein": "How far the pixels have to be moved, along random directions",
+    "nearest": "Much less than for real images: the model repeats what it learned from",
+    "label_accuracy": "The share of samples that are of the class asked for, to the classifier",
+    "label_influence": "How much an image changes with the label, over how much with z",
+    "log_likelihood": "How probable the model finds images that it has not seen",
 }
 EMBEDDINGS = "PCA and t-SNE of real, generated and latent points, coloured by class"
 
@@ -88,10 +111,11 @@ def html(evaluation: Evaluation) -> str:
 
 def _samples(evaluation: Evaluation) -> str:
     """What the model draws in the end."""
-    images = evaluation.pictures[:64]
+    images, today = evaluation.pictures[:64], datetime.date.today()
     alt = f"A grid of {len(images)} images drawn by the model"
     figure = _image(plots.grid(images, columns=16), alt)
-    return _section("samples", "Samples", f"<figure>{figure}</figure>")
+    note = f"{len(evaluation.pictures):,} were drawn and scored, seed {evaluation.seed}, {today}."
+    return _section("samples", "Samples", f"<p>{note}</p><figure>{figure}</figure>")
 
 
 def _scores(evaluation: Evaluation) -> str:
@@ -113,7 +137,12 @@ def _scores(evaluation: Evaluation) -> str:
         note += f" There are no scores by classes: for these, images must {CLASSIFIABLE}."
     elif evaluation.scores["inception_score"].sd is not None:
         note += " The Inception score is the mean ± standard deviation of ten parts of the samples."
-    return _section("scores", "Scores", f"<p>{note}</p>{_table(head, rows)}")
+    meanings = "".join(
+        f"<dt>{escape(score.name)}</dt><dd>{escape(MEANINGS[name])}.</dd>"
+        for name, score in evaluation.scores.items()
+    )
+    more = f"<details><summary>What each score says</summary><dl>{meanings}</dl></details>"
+    return _section("scores", "Scores", f"<p>{note}</p>{_table(head, rows)}{more}")
 
 
 def _classes(evaluation: Evaluation) -> str:
@@ -144,19 +173,23 @@ def _classes(evaluation: Evaluation) -> str:
 
 def _over_time(evaluation: Evaluation) -> str:
     """Grids of the same noise or of the same images. The script makes a slider of them."""
-    paths = sorted(evaluation.run.samples.glob("epoch_*.png"))
+    paths = sorted(p for p in evaluation.run.samples.glob("epoch_*.png") if _epoch(p).isdigit())
     if not paths:
         return ""
     chosen = sorted({round(i) for i in np.linspace(0, len(paths) - 1, GRIDS)})
     figures = []
     for path in (paths[i] for i in chosen):
-        epoch = int(path.stem.removeprefix("epoch_"))
-        alt = f"The grid after epoch {epoch}"
+        epoch = int(_epoch(path))
+        alt = f"The model's images after epoch {epoch}"
         figures.append(
             f"<figure>{_image(path, alt)}<figcaption>after epoch {epoch}</figcaption></figure>"
         )
     strip = f"<div class='strip'>{''.join(figures)}</div>"
     return _section("over-time", "Epoch after epoch", strip)
+
+
+def _epoch(path: Path) -> str:
+    return path.stem.removeprefix("epoch_")
 
 
 def _curves(evaluation: Evaluation) -> str:
@@ -237,7 +270,7 @@ def _section(name: str, title: str, inside: str) -> str:
 def _table(head: str, rows: Iterable[str]) -> str:
     head = f"<thead><tr>{head}</tr></thead>" if head else ""
     body = "\n".join(rows)
-    return f"<div class='wide'><table>{head}<tbody>{body}</tbody></table></div>"
+    return f"<div class='wide' tabindex='0'><table>{head}<tbody>{body}</tbody></table></div>"
 
 
 def _image(picture: Any, alt: str) -> str:
@@ -256,4 +289,4 @@ def _number(x: float) -> str:
     """Three digits that count, and whole numbers as such."""
     if not np.isfinite(x):
         return str(x)
-    return f"{x:,.0f}" if abs(x) >= 100 or x == int(x) else f"{x:.3g}"
+    return f"{x:,.0f}" if abs(x) >= 100 or x == int(x) else f"{x:#.3g}".rstrip(".")

@@ -34,13 +34,26 @@ Array = np.ndarray[Any, Any]
 SAMPLES = 5000  # a usual number of them
 LEAST = 100  # for fewer, most scores say more of their number than of the model
 COVERED = 0.02  # the share of the samples from which on a class is there; of many classes less
+SPLITS = ("train", "validation", "test")
 CLASSIFIABLE = "have two classes or more, and a height and width divisible by 4"
 
 
-def check_classifiable(dataset: Dataset) -> None:
-    """Raises UsageError for images that no classifier of ours tells apart."""
-    if not can_classify(dataset):
-        raise _unclassifiable(dataset)
+def check_comparable(train: Dataset, validation: Dataset, test: Dataset) -> None:
+    """Raises UsageError for splits of images that no classifier of ours tells apart, or too few.
+
+    A comparison of several models asks this before it trains the first.
+    """
+    _check_enough(train, validation, test)
+    if not can_classify(train):
+        raise _unclassifiable(train)
+
+
+def _check_enough(train: Dataset, validation: Dataset, test: Dataset) -> None:
+    if min(len(validation), len(test)) < LEAST:
+        raise UsageError(
+            f"scores: wanted {LEAST} or more images in the validation and the test split, "
+            f"got {len(validation)} and {len(test)} of {train.name}"
+        )
 
 
 def _unclassifiable(dataset: Dataset) -> UsageError:
@@ -54,7 +67,7 @@ class Score:
     name: str
     value: float
     by: str  # what sees the images: a classifier, or nothing but their pixels
-    samples: int
+    samples: int  # 0 where none were drawn
     against: str = ""  # the real images it compares with
     sd: float | None = None  # over equal parts of the samples
     best: str = "high"  # or "low", or what is best in words
@@ -62,7 +75,8 @@ class Score:
     @property
     def depends(self) -> str:
         """All that it depends on, in words."""
-        return ", ".join(filter(None, (self.by, f"{self.samples:,} samples", self.against)))
+        drawn = f"{self.samples:,} samples" if self.samples else ""
+        return ", ".join(filter(None, (self.by, drawn, self.against)))
 
     @property
     def title(self) -> str:
@@ -94,17 +108,12 @@ class Evaluator:
         Raises DataError for images that are not found, UsageError if they are others than the
         run's or too few.
         """
-        splits = ("train", "validation", "test")
-        train, validation, test = (load_split(run.config, split, source) for split in splits)
+        train, validation, test = (load_split(run.config, split, source) for split in SPLITS)
         found = described(train)
         began = {name: run.config.get(name, value) for name, value in found.items()}
         if began != found:
             raise UsageError(f"{run.folder} learned from {began}, this is {found}")
-        if min(len(validation), len(test)) < LEAST:
-            raise UsageError(
-                f"scores: wanted {LEAST} or more images in the validation and the test split, "
-                f"got {len(validation)} and {len(test)} of {train.name}"
-            )
+        _check_enough(train, validation, test)
         if not can_classify(train):
             return cls(train, validation, test, None)
         kind = "reference" if has_reference(train) else "own"
