@@ -55,7 +55,7 @@ def main() -> None:
         "--budget",
         type=train.argument(POSITIVE),
         default=90.0,
-        help="seconds a run; another one is a new --out",
+        help="seconds a run; for another, begin anew",
     )
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
     p.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS), help="which")

@@ -110,8 +110,8 @@ def corrupt(x: Tensor, noise: Tensor, *, corruption: str, level: float) -> Tenso
     masking           0 where noise < level, else x
     salt-and-pepper   0 where noise < level / 2, 1 where noise >= 1 - level / 2, else x
 
-    Each pixel on its own. Vincent et al. 2008 mask, and so the same number of pixels in each image;
-    the other two are of Vincent et al. 2010, Stacked denoising autoencoders, section 4.
+    Each pixel is corrupted on its own; Vincent et al. 2008 mask the same number in every image. The
+    other two are of Vincent et al. 2010, Stacked denoising autoencoders.
     """
     if corruption == "gaussian":
         return x + level * noise

@@ -71,8 +71,8 @@ def parser(
     """A parser with the common flags and those of the models' Configs; the example adds its own.
 
     out: the default run folder. batch: None for an example of several runs, each with its own.
-    points: what --data may be in an example that makes its own points,
-    instead of images; the first unless given.
+    points: what --data may be in an example that makes its own points, instead of images; the first
+    unless given.
     """
     p = Parser(description=description, formatter_class=_Help, allow_abbrev=False)
     p.configs = tuple(module.Config for module in modules)
