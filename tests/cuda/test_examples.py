@@ -23,7 +23,7 @@ SMALL = {  # flags, so that the kernels may run on the host and rounding does no
     "gan": ["--arch", "mlp"],
     "iwae": ["--k", "1", "3", "--samples", "4", "--latent", "4"],
     "aae": ["--labels"],
-    "wgan_gp": ["--arch", "mlp", "--n-critic", "2"],
+    "wgan_gp": ["--arch", "mlp", "--n-critic", "2", "--lr", "1e-4"],
     "made": ["--hidden", "20"],
     "remedies": ["--arch", "mlp", "--remedy", "minibatch", "--lr", "1e-4"],
     "pixelcnn": ["--width", "4", "--blocks", "1"],
