@@ -36,7 +36,7 @@ def main() -> None:
     p = train.parser(__doc__, out="runs/compare_decoders_mnist", epochs=10, batch=64)
     p.add_argument("--latent", type=train.argument(COUNT), default=16, help="numbers of the codes")
     series = train.Series.of(p)
-    scores.check_comparable(*map(series.load, scores.SPLITS))
+    scores.check_comparable(series.load)
     latent = series.options.latent
     plain = series.train("autoencoder", autoencoder, latent=latent)
     variational = series.train("vae", vae, latent=latent, s=0.5**0.5)

@@ -60,7 +60,7 @@ def main() -> None:
     p.add_argument("--seeds", type=train.argument(COUNT), default=3, help="runs of each model")
     p.add_argument("--models", nargs="+", choices=tuple(MODELS), default=list(MODELS), help="which")
     series, evaluator = train.Series.of(p), None
-    scores.check_comparable(*map(series.load, scores.SPLITS))
+    scores.check_comparable(series.load)
     for model in series.options.models:
         module, options = MODELS[model]
         series.check(module, **options)

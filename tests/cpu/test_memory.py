@@ -14,7 +14,7 @@ import tinygen
 import numpy as np
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 a = np.ones(2_000_000, np.float32)  # 8 MB, and from the heap only if thresholds are raised
-flags, held = "", False
+held = False
 for line in open("/proc/self/smaps"):
     if "-" in line.split()[0] and ":" not in line.split()[0]:
         lo, hi = (int(end, 16) for end in line.split()[0].split("-"))

@@ -46,9 +46,8 @@ def test_paths_run_from_a_pixel_to_later_ones_only(seed, D, hidden):
 @pytest.mark.parametrize("seed", range(20))
 def test_no_number_is_below_all_of_the_layer_before(seed):
     """Section 4.1: such a unit would see no pixel. With one unit a layer the case is common."""
-    first, second, third = made.numbers(np.arange(6) + 1, [1, 1, 50], np.random.default_rng(seed))[
-        1:
-    ]
+    order, rng = np.arange(6) + 1, np.random.default_rng(seed)
+    _, first, second, third = made.numbers(order, [1, 1, 50], rng)
     assert second >= first and (third >= second).all()
 
 

@@ -1,17 +1,16 @@
 """What tests of reports share: small runs."""
 
-import numpy as np
 import pytest
+from examples_here import small_digits
 
-from tinygen import data, models, train
+from tinygen import models, train
 
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory):
     """small_run(model, **options) -> the folder of a run of two epochs on 2,000 small images."""
     folder = tmp_path_factory.mktemp("runs")
-    drawn = data.load("strokes", "test")
-    np.savez(folder / "small.npz", images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
+    small_digits(folder / "small.npz", 2000, 20)
 
     def run(name, **options):
         module, out = models.MODELS[name], folder / name

@@ -1,15 +1,10 @@
 """What tests of training share."""
 
-import numpy as np
 import pytest
-
-from tinygen import data
+from examples_here import small_digits
 
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """200 small images with labels, as an .npz."""
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    drawn = data.load("strokes", "test")
-    np.savez(path, images=drawn.images[:200, 4:24, 4:24], labels=drawn.labels[:200])
-    return path
+    return small_digits(tmp_path_factory.mktemp("digits") / "digits.npz", 200, 20)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.special
+from examples_here import small_digits
 from matplotlib.image import imread
 
-from tinygen import data
 from tinygen.weights import load
 
 REPOSITORY = Path(__file__).parents[2]
@@ -53,10 +53,7 @@ def here(command, *flags, cwd=None):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    drawn = data.load("strokes", "test")
-    np.savez(path, images=drawn.images[:800], labels=drawn.labels[:800])
-    return path
+    return small_digits(tmp_path_factory.mktemp("digits") / "digits.npz", 800, 28)
 
 
 @pytest.fixture(scope="module")
@@ -318,9 +315,7 @@ def density(name):
     ],
 )
 def test_exact_densities_are_measured_and_digits_completed(name, flags, pictures, tmp_path):
-    small, folder = tmp_path / "small.npz", tmp_path / name
-    drawn = data.load("strokes", "test")
-    np.savez(small, images=drawn.images[:400, 8:20, 8:20], labels=drawn.labels[:400])
+    small, folder = small_digits(tmp_path / "small.npz", 400, 12), tmp_path / name
     done = script(density(name), "--data", small, *flags, "--epochs", 2, "--out", folder)
     assert done.returncode == 0, done.stderr
     *_, nll, last = done.stdout.strip().splitlines()
@@ -357,24 +352,6 @@ def test_mistakes_with_densities_are_one_line(digits, tmp_path):
     wrong = here(density("pixelcnn"), "--data", colour, "--out", tmp_path / "run")
     one_line(wrong, "pixelcnn: wanted grey images", "(4, 4, 3)")
     assert not (tmp_path / "run").exists()
-
-
-def test_likelihoods_stand_in_one_table(tmp_path):
-    small, folder = tmp_path / "small.npz", tmp_path / "run"
-    drawn = data.load("strokes", "test")
-    np.savez(small, images=drawn.images[:400, 10:18, 10:18], labels=drawn.labels[:400])
-    flags = ("--data", small, "--budget", 0.3, "--images", 3, "--out", folder)
-    done = script(density("likelihoods"), *flags)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] == str(folder / "samples.png")
-    rows = json.loads((folder / "likelihoods.json").read_text())["models"]
-    assert list(rows) == ["VAE", "IWAE, k = 50", "MADE", "PixelCNN", "GAN"]
-    known = [row["known"] for row in rows.values()]
-    assert known == ["an upper bound"] * 2 + ["exactly"] * 2 + ["not at all"]
-    assert [row["passes"] for row in rows.values()] == [1, 1, 64, 64, 1]
-    assert all(row["seconds"] > 0 for row in rows.values()) and "nll" not in rows["GAN"]
-    text = (folder / "likelihoods.md").read_text()
-    assert f"| MADE | {rows['MADE']['nll']:.2f} ± " in text
 
 
 def test_lapgan_shows_how_its_images_grow(digits, tmp_path):

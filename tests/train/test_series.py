@@ -1,13 +1,11 @@
 """Several runs by one command: each in its folder, gone on with, and refused where it must be."""
 
 import json
-import runpy
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 import pytest
+from examples_here import example, run, small_digits
 from matplotlib.image import imread
 
 from tinygen import data, plots, train
@@ -70,16 +68,10 @@ def test_a_stopped_series_is_resumed_as_a_whole(digits, tmp_path, monkeypatch):
 
 def comparison(monkeypatch, *names, script="compare_labels_mnist"):
     """One of the examples that compare; of its RUNS, if it has such, only those with the names."""
-    path = Path(__file__).parents[2] / "examples" / f"{script}.py"
-    example = SimpleNamespace(**runpy.run_path(str(path)))
-    for name in set(getattr(example, "RUNS", ())) - set(names):
-        del example.RUNS[name]
-
-    def main(*argv):
-        monkeypatch.setattr(sys, "argv", ["compare", *map(str, argv)])
-        example.main()
-
-    return main
+    found = example(script)
+    for name in set(getattr(found, "RUNS", ())) - set(names):
+        del found.RUNS[name]
+    return partial(run, monkeypatch, found)
 
 
 def test_a_comparison_with_wrong_flags_makes_no_folder(digits, tmp_path, monkeypatch):
@@ -105,8 +97,7 @@ def test_the_comparison_of_heads_leaves_a_table_and_pictures(digits, tmp_path, m
 
 
 def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch, capsys):
-    drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
-    np.savez(digits, images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
+    digits = small_digits(tmp_path / "digits.npz", 2000, 20)
     names = ("GAN", "CVAE")
     main = comparison(monkeypatch, script="compare_mnist")
     flags = ("--data", digits, "--batch", 16, "--out", tmp_path, "--epochs", 2)
@@ -133,8 +124,7 @@ def test_the_comparison_of_models_scores_each_at_each_mark(tmp_path, monkeypatch
 
 
 def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsys):
-    drawn, digits = data.load("strokes", "test"), tmp_path / "digits.npz"
-    np.savez(digits, images=drawn.images[:, 4:24, 4:24], labels=drawn.labels)
+    digits = small_digits(tmp_path / "digits.npz", 2000, 20)
     main = comparison(monkeypatch, script="compare_decoders_mnist")
     main("--data", digits, "--epochs", 1, "--latent", 3, "--out", tmp_path / "all")
     *lines, last = capsys.readouterr().out.strip().splitlines()
@@ -155,19 +145,6 @@ def test_the_comparison_of_decoders_draws_from_both(tmp_path, monkeypatch, capsy
         wanted = plots.grid(data.unscale(images[:64], 0, 1))
         plots.save(wanted, tmp_path / "wanted.png")
         assert (shown == imread(tmp_path / "wanted.png")).all(), i
-
-
-def test_codes_of_a_kernel_density_are_near_those_of_images_and_none_of_them(digits):
-    path = Path(__file__).parents[2] / "examples" / "compare_decoders_mnist.py"
-    codes = np.random.default_rng(0).standard_normal((100, 2)) * (3, 0.2) + 5
-    model = SimpleNamespace(encode=lambda images: codes, decode=lambda h: h)
-    known = SimpleNamespace(model=model, scaled=lambda x: x, dataset=data.load(str(digits)))
-    known.generator = lambda stream: np.random.default_rng(stream)
-    drawn = runpy.run_path(str(path))["from_density"](known, 4000)
-    apart = np.linalg.norm((drawn[:, None] - codes) / codes.std(0), axis=2).min(1)
-    assert drawn.shape == (4000, 2) and apart.min() > 0 and np.median(apart) < 0.3
-    # A kernel's width adds to the variance, by Scott's rule (100^(-1/6))² of it.
-    assert drawn.std(0) == pytest.approx(codes.std(0) * (1 + 100 ** (-1 / 3)) ** 0.5, rel=0.05)
 
 
 def test_the_comparison_of_remedies_leaves_a_table_and_pictures(

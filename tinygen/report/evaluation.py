@@ -48,6 +48,11 @@ class Evaluation:
     embeddings: Path | None = None  # the picture, once `draw_embeddings` has made it
 
     @cached_property
+    def date(self) -> str:
+        """When it was made, in UTC."""
+        return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+    @cached_property
     def scores(self) -> dict[str, Score]:
         """All scores that the model allows, by short names."""
         found = self.evaluator.scores(self.pictures)
@@ -81,8 +86,7 @@ class Evaluation:
         """Writes scores.json and report.html into the run folder; returns the page's path."""
         path, text = self.run.folder / "report.html", page.html(self)
         rows = {name: self._row(name, score) for name, score in self.scores.items()}
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        about = {"date": now, "model": self.run.config.get("model"), "seed": self.seed}
+        about = {"date": self.date, "model": self.run.config.get("model"), "seed": self.seed}
         shares = {} if self.shares is None else self._named(self.shares)
         real = {} if self.shares is None else self._named(self.evaluator.real_shares)
         classes = {"samples": shares, "train": real}

@@ -7,7 +7,6 @@ too: all pictures in a row, a sentence.
 from __future__ import annotations
 
 import base64
-import datetime
 from collections.abc import Iterable, Mapping
 from html import escape
 from io import BytesIO
@@ -111,10 +110,10 @@ def html(evaluation: Evaluation) -> str:
 
 def _samples(evaluation: Evaluation) -> str:
     """What the model draws in the end."""
-    images, today = evaluation.pictures[:64], datetime.date.today()
+    images, day = evaluation.pictures[:64], evaluation.date[:10]
     alt = f"A grid of {len(images)} images drawn by the model"
     figure = _image(plots.grid(images, columns=16), alt)
-    note = f"{len(evaluation.pictures):,} were drawn and scored, seed {evaluation.seed}, {today}."
+    note = f"{len(evaluation.pictures):,} were drawn and scored, seed {evaluation.seed}, {day}."
     return _section("samples", "Samples", f"<p>{note}</p><figure>{figure}</figure>")
 
 

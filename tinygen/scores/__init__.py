@@ -18,7 +18,7 @@ patches      the same of the patches of images, at each level of their Laplacian
 
 from .classes import ClassHistogram, run_classifier
 from .classifier import Verdict, accuracy, judge, network, probabilities, train_classifier
-from .evaluator import SPLITS, Evaluator, Score, check_comparable
+from .evaluator import Evaluator, Score, check_comparable
 from .frechet import frechet_distance
 from .inception import Modes, class_balance, diversity_score, inception_score, mode_score, modes
 from .labels import Heard, hears_labels, label_influence, report_labels
@@ -32,7 +32,6 @@ from .wasserstein import directions, sliced_wasserstein
 
 __all__ = [
     "PCA",
-    "SPLITS",
     "ClassHistogram",
     "Evaluator",
     "Heard",

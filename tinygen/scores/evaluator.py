@@ -11,6 +11,7 @@ real images: what a perfect generator would get.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -34,15 +35,17 @@ Array = np.ndarray[Any, Any]
 SAMPLES = 5000  # a usual number of them
 LEAST = 100  # for fewer, most scores say more of their number than of the model
 COVERED = 0.02  # the share of the samples from which on a class is there; of many classes less
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")  # what scores take of a data set
 CLASSIFIABLE = "have two classes or more, and a height and width divisible by 4"
 
 
-def check_comparable(train: Dataset, validation: Dataset, test: Dataset) -> None:
-    """Raises UsageError for splits of images that no classifier of ours tells apart, or too few.
+def check_comparable(load: Callable[[str], Dataset]) -> None:
+    """Raises UsageError for images that no classifier of ours tells apart, or too few.
 
-    A comparison of several models asks this before it trains the first.
+    load: gives the splits by name. A comparison of several models asks this before it trains the
+    first.
     """
+    train, validation, test = map(load, SPLITS)
     _check_enough(train, validation, test)
     if not can_classify(train):
         raise _unclassifiable(train)
