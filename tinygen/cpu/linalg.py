@@ -13,6 +13,7 @@ from .threads import convolving, count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
 TINY = 500_000  # multiplications; BLAS takes one thread for fewer
+FEW = 32  # rows of a, for which a transposed b is better multiplied from the left; see _turned
 LARGE = 8_000_000  # of fewer, one thread computes more than half before a second one has begun
 
 
@@ -24,12 +25,21 @@ def matmul(a: Array, b: Array) -> Array:
         rows = a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
         return matmul(rows, b).reshape(*a.shape[:-1], b.shape[1])
     work = a.shape[-2] * a.shape[-1] * b.shape[-1]
+    if work >= TINY and a.ndim == b.ndim == 2 and _turned(a, b):
+        return np.ascontiguousarray(matmul(b.T, a.T).T)
     if work < TINY or (count() > 1 and not convolving()):
         return np.asarray(np.matmul(a, b))
     if count() > 1 and work >= LARGE and a.ndim == b.ndim == 2:
         return _cut(a, b)
     with one_blas_thread():
         return np.asarray(np.matmul(a, b))
+
+
+def _turned(a: Array, b: Array) -> bool:
+    """Whether (bᵀ aᵀ)ᵀ is faster: a has few rows, and b is a transposed matrix, as a layer's
+    weights are in its input's gradient. BLAS copies b, and that copy is slow in this order."""
+    few = len(a) <= FEW < b.shape[1]
+    return few and a.flags.c_contiguous and b.T.flags.c_contiguous
 
 
 def linear(x: Array, weight: Array, bias: Array) -> Array:
