@@ -80,12 +80,13 @@ class Primitive:
 
     def array(self, *arrays: Any, **params: Any) -> Array:
         """The op on arrays, computed where the first one lives as it is on Tensors, unchecked."""
-        y = self._on(type(arrays[0]))(*arrays, **{**self.defaults, **params})
+        params = {**self.defaults, **params} if params else self.defaults
+        y = self._on(type(arrays[0]))(*arrays, **params)
         return np.asarray(y) if isinstance(y, np.generic) else y
 
     def _on(self, kind: type) -> Callable[..., Array]:
         """What computes arrays of this type."""
-        if issubclass(kind, (np.ndarray, np.generic)):
+        if kind is np.ndarray or issubclass(kind, (np.ndarray, np.generic)):
             return self.tuned or self.forward
         if self.kernel is None:
             count(f"cupy/{self.name}")
@@ -115,13 +116,27 @@ class Primitive:
             params = {**self.defaults, **params}
         else:
             params = self.defaults
-        given = args
-        args, arrays, dtype, kind = self._unwrap(args)
-        recorded = False
-        if recording.on:
-            for a in args:
-                if type(a) is Tensor and a.requires_grad:
-                    recorded = True
+        given, kind, recorded, version = args, None, False, 0
+        arrays: list[Any] = []
+        for a in args:  # Tensors alike, and numbers: the rest of the work is for what is else
+            if type(a) is Tensor:
+                data = a._data
+                if kind is None:
+                    kind, dtype = type(data), data.dtype
+                elif type(data) is not kind or data.dtype is not dtype:
+                    break
+                recorded = recorded or a.requires_grad
+                version += a.version[0]
+                arrays.append(data)
+            elif type(a) in _NUMBERS:
+                arrays.append(a)
+            else:
+                break
+        if kind is None or len(arrays) < len(args):
+            args, arrays, dtype, kind = self._unwrap(args)
+            recorded = any([type(a) is Tensor and a.requires_grad for a in args])
+            version = total_version(args)
+        recorded = recorded and recording.on
         saved: dict[str, Any] | None = {} if self.keeps and recorded else None
         forward = self._on(kind)
         try:
@@ -144,7 +159,7 @@ class Primitive:
                 params = {name: _own(value) for name, value in params.items()}
             out.node = node = Node(self, args, params)
             node.saved = saved
-            node.recorded_version = total_version(args)
+            node.recorded_version = version
         base = getattr(y, "base", None)
         if base is not None:
             for a in args:  # a view of an argument is stale when the argument is
@@ -166,15 +181,6 @@ class Primitive:
 
     def _unwrap(self, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Any], Any, type]:
         """The arguments with raw ones cast, their arrays, and the dtype and type that all share."""
-        quick = [a.data for a in args if type(a) is Tensor]
-        if quick:
-            kind, dtype = type(quick[0]), quick[0].dtype
-            if all([type(a) is kind and a.dtype is dtype for a in quick]):
-                if len(quick) == len(args):
-                    return args, quick, dtype, kind
-                if all([type(a) in _AS_THEY_ARE for a in args]):
-                    arrays = [a.data if type(a) is Tensor else a for a in args]
-                    return args, arrays, dtype, kind
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not tensors:
             dtypes = [a.dtype for a in args if getattr(a, "ndim", 0) and a.dtype in FLOATS]
@@ -205,31 +211,46 @@ class Primitive:
         ]
         return ", ".join(parts + [f"{k}={v!r:.60}" for k, v in params.items()])
 
-    def rule(self, node: Node, i: int, g: Tensor, y: Tensor, shared: dict[str, Any]) -> Tensor:
-        """The cotangent of argument i of `node`, given g, the cotangent of its output y.
+    def rule(self, node: Node, i: int, g: Tensor, y: Tensor) -> Tensor:
+        """The cotangent of argument i of `node`, given g, the cotangent of its output y."""
+        args, name = node.args or (), self.star or self.args[i]
+        if name not in self.rules:
+            raise TypeError(f"grad: {self.shown} has no derivative with respect to {name}")
+        index = () if self.star is None else (i,)
+        ga = self.rules[name](*index, g, y, *args, **node.params)
+        if ga.data.shape != args[i].data.shape or ga.data.dtype != args[i].data.dtype:
+            raise self._bad_rule("rule", name, ga.data, args[i].data)
+        return ga
+
+    def fast_rule(
+        self, node: Node, i: int, g: Array, y: Tensor, arrays: list[Any], shared: dict[str, Any]
+    ) -> Array:
+        """The same on arrays, where nothing is recorded. arrays: of the arguments.
 
         shared: empty for the first argument, and the same dict for the others.
         """
-        args = node.args or ()
-        name = self.args[i] if self.star is None else self.star
-        index = () if self.star is None else (i,)
-        fast = None if recording.on else self.fast_rules.get(name)
-        if fast is not None:
-            kept = {"saved": node.saved, "shared": shared} if self.keeps else {}
-            arrays = [a.data if type(a) is Tensor else a for a in args]
-            ga = Tensor(fast(*index, g.data, y.data, *arrays, **kept, **node.params))
-        elif name in self.rules:
-            ga = self.rules[name](*index, g, y, *args, **node.params)
+        name = self.star or self.args[i]
+        fast = self.fast_rules.get(name)
+        if fast is None:
+            return self.rule(node, i, Tensor(g), y).data  # type: ignore[no-any-return]
+        if self.keeps:
+            ga = fast(g, y.data, *arrays, saved=node.saved, shared=shared, **node.params)
+        elif self.star is None:
+            ga = fast(g, y.data, *arrays, **node.params)
         else:
-            raise TypeError(f"grad: {self.shown} has no derivative with respect to {name}")
-        given, wanted = ga.data, args[i].data
-        if given.shape != wanted.shape or given.dtype != wanted.dtype:
-            kind = "rule" if fast is None else "fast rule"
-            raise ValueError(
-                f"grad: {self.shown}'s {kind} for {name} gave {ga.shape} {ga.dtype}, "
-                f"wanted {args[i].shape} {args[i].dtype}"
-            )
+            ga = fast(i, g, y.data, *arrays, **node.params)
+        if isinstance(ga, np.generic):
+            ga = np.asarray(ga)
+        wanted = arrays[i]
+        if ga.shape != wanted.shape or ga.dtype != wanted.dtype:
+            raise self._bad_rule("fast rule", name, ga, wanted)
         return ga
+
+    def _bad_rule(self, kind: str, name: str, given: Array, wanted: Array) -> ValueError:
+        return ValueError(
+            f"grad: {self.shown}'s {kind} for {name} gave {given.shape} {given.dtype}, "
+            f"wanted {wanted.shape} {wanted.dtype}"
+        )
 
     def _constant(self, value: Any, dtype: Any) -> Any:
         """A raw argument for the forward: numbers stay weak, arrays and lists are cast."""
@@ -281,7 +302,7 @@ def _own(value: Any) -> Any:
     return value
 
 
-_AS_THEY_ARE = frozenset((Tensor, int, float))  # numbers stay weak
+_NUMBERS = frozenset((int, float))  # they stay weak
 _NO_ARRAYS = frozenset((Tensor, int, float, bool, str, slice, type(None)))
 
 

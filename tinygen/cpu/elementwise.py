@@ -21,7 +21,9 @@ def over(f: Callable[..., Any], *arrays: Any, loop: Callable[..., bool] | None =
     loop: takes f's place where the arrays are alike, contiguous, of one shape, and not short.
     """
     shaped = [a for a in arrays if isinstance(a, np.ndarray)]
-    shape = shaped[0].shape if len(shaped) == 1 else np.broadcast_shapes(*(a.shape for a in shaped))
+    shape = shaped[0].shape
+    if not all([a.shape == shape for a in shaped]):
+        shape = np.broadcast_shapes(*(a.shape for a in shaped))
     out = np.empty(shape, shaped[0].dtype)
     whole, numpy = [out, *arrays], f
     long = out.size >= threads.BLOCK_ENTRIES

@@ -11,6 +11,7 @@ from ..cpu import linalg as cpu
 from ..cuda import linalg as cuda
 from ..device import Array, xp
 from ..primitives import primitive
+from .reduce import sum
 from .shape import permute, summed, unbroadcast
 
 
@@ -61,7 +62,7 @@ linear.vjp(
 linear.fast(
     x=lambda g, y, x, weight, bias: batched_matmul.array(g, weight.T),
     weight=lambda g, y, x, weight, bias: batched_matmul.array(_rows(x).T, _rows(g)),
-    bias=lambda g, y, x, weight, bias: summed(g, bias),
+    bias=lambda g, y, x, weight, bias: sum.array(_rows(g), axis=0),
 )
 
 

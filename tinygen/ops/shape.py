@@ -218,6 +218,8 @@ def _names_entries(key: Any) -> bool:
 
 index.vjp(x=lambda g, y, x, key: index_add(g, key=key, shape=x.shape))
 index_add.vjp(x=lambda g, y, x, key, shape: index(g, key=key))
+index.fast(x=lambda g, y, x, key: index_add.array(g, key=key, shape=x.shape))
+index_add.fast(x=lambda g, y, x, key, shape: index.array(g, key=key))
 
 
 def flip(x: Tensor, *, axis: Axes = None) -> Tensor:
