@@ -7,6 +7,7 @@ A new op needs a row here: test_catalogue.py compares the rows with the registry
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -195,6 +196,12 @@ def broadcast(draw: st.DrawFn, down: bool = False) -> Call:
     small, large = pair.input_shapes[0], pair.result_shape
     given, wanted = (large, small) if down else (small, large)
     return [_values(given, draw(seeds), "real")], {"shape": wanted}
+
+
+@st.composite
+def two_alike(draw: st.DrawFn) -> Call:
+    s, seed = (draw(st.integers(0, 4)), *draw(shapes)), draw(seeds)
+    return [_values(s, seed, "real"), _values(s, seed + 1, "real")], {}
 
 
 @st.composite
@@ -462,6 +469,12 @@ CASES: dict[str, Case] = {
         unary(),
         scipy.special.log_expit,
         lambda t, x: t.nn.functional.logsigmoid(x),
+    ),
+    "squared_error": Case(
+        reduce.squared_error,
+        two_alike(),
+        lambda x, mu: ((x - mu) ** 2).reshape(len(x), math.prod(x.shape[1:])).sum(1),
+        lambda t, x, mu: ((x - mu) ** 2).reshape(len(x), math.prod(x.shape[1:])).sum(1),
     ),
     "log_bernoulli": Case(
         activation.log_bernoulli,

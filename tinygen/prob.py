@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core import Tensor
-from .ops import exp, log_bernoulli, log_softmax, mean, one_hot, square, sum
+from .ops import exp, log_bernoulli, log_softmax, mean, one_hot, square, squared_error, sum
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -26,14 +26,13 @@ def gaussian_log_density(x: Any, mu: Any, log_var: Any) -> Tensor:
 
     log_var = log σ²: a number, or a Tensor that broadcasts against x.
     """
-    d = x - mu
-    if d.shape != np.shape(x):
+    if np.shape(x) != np.shape(mu):
         shapes = f"{np.shape(x)} and {np.shape(mu)}"
         raise ValueError(f"gaussian_log_density: wanted x and mu of one shape, got {shapes}")
     if isinstance(log_var, Tensor):
-        return _per_sample(square(d) * exp(-log_var) + (log_var + LOG_2PI)) * -0.5
-    n = math.prod(d.shape[1:])  # of these a number is added: once, not in each
-    return _per_sample(square(d)) * (-0.5 * math.exp(-log_var)) - 0.5 * n * (log_var + LOG_2PI)
+        return _per_sample(square(x - mu) * exp(-log_var) + (log_var + LOG_2PI)) * -0.5
+    n = math.prod(np.shape(x)[1:])  # of these a number is added: once, not in each
+    return squared_error(x, mu) * (-0.5 * math.exp(-log_var)) - 0.5 * n * (log_var + LOG_2PI)
 
 
 def bernoulli_log_density(x: Any, logits: Tensor) -> Tensor:

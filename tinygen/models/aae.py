@@ -38,7 +38,7 @@ from ..device import Array
 from ..errors import UsageError
 from ..nn import BatchNorm, Linear, Module, Sequential, dense, in_chunks
 from ..nn.init import Rng, he
-from ..ops import mean, one_hot, relu, sigmoid, sum, tanh
+from ..ops import mean, one_hot, relu, sigmoid, squared_error, tanh
 from ..optim import Adam, Optimizer
 from . import config
 from .config import POSITIVE, SWITCH, one_of, option
@@ -54,8 +54,7 @@ def reconstruction_loss(E: Module, decoder: Module, x: Tensor) -> Tensor:
     E's running statistics stay here: they move in the other phase, once a batch, where E is one
     update nearer to what they will be used with.
     """
-    error = x - decoder(E(x, train="frozen"), train=True)
-    return sum(error * error) * (1 / len(x))
+    return mean(squared_error(x, decoder(E(x, train="frozen"), train=True)))
 
 
 class Value(NamedTuple):

@@ -37,7 +37,7 @@ from ..device import Array
 from ..errors import UsageError
 from ..nn import Module, Sequential, dense, in_chunks
 from ..nn.init import Rng
-from ..ops import abs, log, mean, norm, relu, sigmoid, sum, tanh, where
+from ..ops import abs, log, mean, norm, relu, sigmoid, squared_error, sum, tanh, where
 from ..optim import Adam, Optimizer
 from . import config
 from .config import COUNT, NOT_NEGATIVE, POSITIVE, Values, one_of, option, option_of
@@ -58,16 +58,15 @@ class Terms(NamedTuple):
     h: Tensor
 
 
-def squared_error(x: Tensor, x_hat: Tensor) -> Tensor:
+def reconstruction_error(x: Tensor, x_hat: Tensor) -> Tensor:
     """‖x - x̂‖², the mean over the batch."""
-    error = x - x_hat
-    return sum(error * error) * (1 / len(x))
+    return mean(squared_error(x, x_hat))
 
 
 def undercomplete(encoder: Module, decoder: Module, x: Tensor) -> Terms:
     """‖x - g(f(x))‖²."""
     h = encoder(x)
-    error = squared_error(x, decoder(h))
+    error = reconstruction_error(x, decoder(h))
     return Terms(error, error, h)
 
 
@@ -91,7 +90,7 @@ def sparse(
 ) -> Terms:
     """‖x - g(h)‖² + λ · penalty, h = f(x), for a decoder that begins with a Linear."""
     h = encoder(x)
-    error = squared_error(x, decoder(h))
+    error = reconstruction_error(x, decoder(h))
     cost = l1(h, decoder[0].weight) if penalty == "l1" else kl(h, rho)
     return Terms(error + weight * cost, error, h)
 
@@ -99,7 +98,7 @@ def sparse(
 def stochastic(encoder: Module, decoder: Module, x: Tensor, eps: Any, *, sigma: float) -> Terms:
     """‖x - g(f(x) + σ·ε)‖² with the noise ε (N, d)."""
     h = encoder(x) + sigma * eps
-    error = squared_error(x, decoder(h))
+    error = reconstruction_error(x, decoder(h))
     return Terms(error, error, h)
 
 
@@ -125,7 +124,7 @@ def denoising(
 ) -> Terms:
     """‖x - g(f(x̃))‖², x̃ of `corrupt`: the error of x̂ against x without the noise."""
     h = encoder(corrupt(x, noise, corruption=corruption, level=level))
-    error = squared_error(x, decoder(h))
+    error = reconstruction_error(x, decoder(h))
     return Terms(error, error, h)
 
 

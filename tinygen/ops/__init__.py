@@ -5,7 +5,7 @@ activation   tanh sigmoid softplus relu leaky_relu dropout …
 shape        reshape flatten squeeze transpose broadcast_to concatenate indexing
 padding      pad
 along_axis   gather scatter_add sort argsort
-reduce       sum mean prod var std max logsumexp softmax norm
+reduce       sum mean prod var std max logsumexp softmax norm squared_error
 scan         cumsum
 linalg       matmul linear
 contraction  einsum tensordot
@@ -61,7 +61,20 @@ from .linalg import linear, matmul
 from .normalise import batch_norm, layer_norm
 from .padding import pad
 from .pool import avg_pool, max_pool
-from .reduce import log_softmax, logsumexp, max, mean, min, norm, prod, softmax, std, sum, var
+from .reduce import (
+    log_softmax,
+    logsumexp,
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    softmax,
+    squared_error,
+    std,
+    sum,
+    var,
+)
 from .resample import avg_pool2, resize, upsample2
 from .scan import cumsum
 from .shape import (
@@ -141,6 +154,7 @@ __all__ = [
     "split",
     "sqrt",
     "square",
+    "squared_error",
     "squeeze",
     "stack",
     "std",

@@ -10,10 +10,11 @@ import numpy as np
 from ..axes import Axes, reduced_axes
 from ..core import Tensor
 from ..cpu import reduce as cpu
+from ..cpu import squared_error as error
 from ..cuda import reduce as cuda
 from ..device import Array, xp
 from ..primitives import primitive
-from .elementwise import exp, mul, sqrt, where
+from .elementwise import exp, mul, sqrt, square, sub, where
 from .shape import broadcast_to, lift
 
 
@@ -70,13 +71,53 @@ mean.vjp(
 def _spread(g: Array, x: Array, axis: Axes, keepdims: bool) -> Array:
     """`spread` and broadcast_to on arrays."""
     if axis is not None and not keepdims:
-        g = xp(g).expand_dims(g, reduced_axes(axis, x.ndim, "grad"))
+        reduced = reduced_axes(axis, x.ndim, "grad")
+        g = g.reshape([1 if i in reduced else n for i, n in enumerate(x.shape)])
     return xp(g).broadcast_to(g, x.shape)
 
 
 sum.fast(x=lambda g, y, x, axis, keepdims: _spread(g, x, axis, keepdims))
 mean.fast(
     x=lambda g, y, x, axis, keepdims: _spread(mul.array(g, _share(x, axis)), x, axis, keepdims)
+)
+
+
+@primitive
+def squared_error(x: Array, mu: Array) -> Array:
+    """Σ (x - μ)² of each sample: x and mu (N, ...), of one shape -> (N,)."""
+    return ((x - mu) ** 2).sum(axis=tuple(range(1, x.ndim)))
+
+
+@squared_error.check
+def _check_error(x: Array, mu: Array) -> None:
+    if np.shape(x) != np.shape(mu) or not np.ndim(x):
+        raise ValueError("wanted x and mu of one shape (N, ...)")
+
+
+@squared_error.cuda
+def _squared_error(x: Array, mu: Array) -> Array:
+    return sum.array(square.array(sub.array(x, mu)), axis=tuple(range(1, x.ndim)))
+
+
+def _error_grad(g: Tensor, x: Tensor, mu: Tensor) -> Tensor:
+    """2 g (x - μ)."""
+    return g.reshape((len(g),) + (1,) * (x.ndim - 1)) * 2.0 * (x - mu)
+
+
+def _error_grad_fast(g: Array, x: Array, mu: Array) -> Array:
+    if isinstance(g, np.ndarray):
+        return error.squared_error_grad(g, x, mu)
+    return mul.array(sub.array(x, mu), mul.array(g, 2.0).reshape((len(g),) + (1,) * (x.ndim - 1)))
+
+
+squared_error.cpu(error.squared_error)
+squared_error.vjp(
+    x=lambda g, y, x, mu: _error_grad(g, x, mu),
+    mu=lambda g, y, x, mu: _error_grad(g, mu, x),
+)
+squared_error.fast(
+    x=lambda g, y, x, mu: _error_grad_fast(g, x, mu),
+    mu=lambda g, y, x, mu: _error_grad_fast(g, mu, x),
 )
 
 
