@@ -27,8 +27,8 @@ def test_this_machine_is_looked_at_line_by_line(tmp_path):
     done = run(TINYGEN_THREADS="1", TINYGEN_DATA=str(tmp_path), XDG_CACHE_HOME=str(tmp_path))
     assert all(line.startswith("tinygen: compiling") for line in done.stderr.splitlines())
     lines = done.stdout.splitlines()
-    names = ["Python", "NumPy", "threads", "heap", "loops", "kernels", "driver", "CuPy"]
-    assert [line.split()[1] for line in lines][:8] == names
+    names = ["Python", "NumPy", "threads", "heap", "loops", "workers", "kernels", "driver", "CuPy"]
+    assert [line.split()[1] for line in lines][: len(names)] == names
     assert [line.split()[1] for line in lines][-3:] == list(KNOWN)
     faults = [line for line in lines if line.startswith("fault")]
     assert all(line.startswith(("ok ", "fault ")) for line in lines)

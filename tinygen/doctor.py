@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cpu import compiled, memory, optim, threads
+from .cpu import compiled, memory, optim, threads, workers
 from .cuda import elementwise, launch
 from .data import DataError
 from .data.fetch import search_places
@@ -58,6 +58,7 @@ def findings() -> Iterator[Line]:
     yield threads_line()
     yield Line("heap", heap(memory.keep_heap(), os.environ.get("TINYGEN_MALLOC")))
     yield loops_line()
+    yield workers_line()
     yield kernels_line(launch.folder())
     yield from cuda_lines(_cupy_wheels(), _driver())
     yield from data_lines()
@@ -113,7 +114,7 @@ def loops_line() -> Line:
     """Whether Numba compiles the CPU's loops: Adam's is tried."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the line says it
-        optim.adam(*np.ones((4, 8), np.float32), lr=0.0, betas=(0.0, 0.0), eps=1.0, t=1)
+        optim.adam_loop(*np.ones((5, 8), np.float32))
     if compiled.in_use():
         version, folder = metadata.version("numba"), optim.adam_loop.folder()
         return Line("loops", f"compiled by Numba {version}, kept in {folder or 'no folder'}")
@@ -122,6 +123,18 @@ def loops_line() -> Line:
         return Line("loops", f"{found}: pip install 'tinygen[fast]'")
     broken = compiled.why_not != compiled.OFF
     return Line("loops", found, "pip install --force-reinstall numba" if broken else "")
+
+
+def workers_line() -> Line:
+    """Whether BLAS and optimisers share threads that wait in compiled code."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            there, n = workers.available(), threads.count() - 1
+        except UsageError:
+            return Line("workers", "none before the number of threads is known")
+    use = f"{n} beside the main thread, for BLAS and for optimisers"
+    return Line("workers", use if there else f"none, which can be slower: {workers.why_not}")
 
 
 def kernels_line(folder: Path) -> Line:

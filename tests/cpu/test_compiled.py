@@ -46,6 +46,7 @@ def numba(monkeypatch):
 
 
 OPTIMISERS = {
+    "adam": lambda p: optim.Adam(p, betas=(0.5, 0.9)),
     "sgd": lambda p: optim.SGD(p, lr=0.1, momentum=0.9),
     "rmsprop": lambda p: optim.RMSProp(p, lr=0.1, eps=0),
     "adagrad": lambda p: optim.Adagrad(p, lr=0.1),
@@ -53,20 +54,29 @@ OPTIMISERS = {
 }
 
 
+def steps(name, arrays, *times):
+    """What the method makes of p and state along g, by its formula and as it steps on the CPU."""
+    p = Tensor(arrays[0].copy(), requires_grad=True)
+    opt, formula = OPTIMISERS[name]([p]), [a.copy() for a in arrays]
+    for mine, given in zip(opt.state.values(), arrays[2:], strict=True):
+        mine[...] = given
+    for t in times:
+        opt.t = t
+        opt.update(*formula)
+        opt.t = t - 1
+        opt.step([Tensor(arrays[1])])
+    return formula, [p.data, arrays[1], *opt.state.values()]
+
+
 @DTYPES
 @pytest.mark.parametrize("size", [0, 1, 7, 1000])
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_step_is_the_formula(name, size, dtype, way):
-    opt = OPTIMISERS[name]([Tensor(np.zeros(1, dtype), requires_grad=True)])
-    r = np.random.default_rng(size)
-    state = [*r.standard_normal((len(opt.slots) - 1, size)), r.random(size)]  # v is not negative
-    one = [a.astype(dtype) for a in (*r.standard_normal((2, size)), *state)]
-    two = [a.copy() for a in one]
-    for opt.t in (1, 2, 7):
-        opt.update(*one)
-        opt.update_cpu(*two)
-        for a, b in zip(one, two, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-11)
+    r, slots = np.random.default_rng(size), {"adam": 2, "adamw": 2}.get(name, 1)
+    state = [*r.standard_normal((slots - 1, size)), r.random(size)]  # v is not negative
+    arrays = [a.astype(dtype) for a in (*r.standard_normal((2, size)), *state)]
+    for a, b in zip(*steps(name, arrays, 1, 2, 7), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4 if dtype == np.float32 else 1e-11)
 
 
 @DTYPES
@@ -128,13 +138,8 @@ def test_adam_passes_on_what_is_not_finite(dtype, way):
     """A loss that has diverged shows in the weights."""
     numbers = [0.0, 1.0, -2.0, np.nan, np.inf, -np.inf]
     p, g, m = np.array(list(product(numbers, repeat=3)), dtype).T.copy()
-    one = [p, g, m, np.ones_like(p)]
-    two = [a.copy() for a in one]
-    opt = optim.Adam([Tensor(np.zeros(1, dtype), requires_grad=True)], betas=(0.5, 0.9))
-    opt.t = 3
     with np.errstate(invalid="ignore"):
-        opt.update(*one)
-        opt.update_cpu(*two)
+        one, two = steps("adam", [p, g, m, np.ones_like(p)], 3)
     for a, b in zip(two, one, strict=True):
         np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))
         np.testing.assert_allclose(a[np.isfinite(a)], b[np.isfinite(a)], rtol=1e-5)

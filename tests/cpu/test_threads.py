@@ -67,7 +67,7 @@ def test_numpy_error_state_reaches_the_threads(three):
 
 
 def test_blas_has_one_thread_inside_and_its_own_number_after(three):
-    libraries = threads._blas_libraries()
+    libraries = threads.blas_libraries()
     if not libraries:
         pytest.skip("NumPy's BLAS is none that threadpoolctl knows")
     before = [library.num_threads for library in libraries]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .compiled import loop
-from .elementwise import Array, over, ufunc
+from .elementwise import SHORT, Array, over, ufunc
 from .threads import scratch
 
 tanh = ufunc(np.tanh)
@@ -23,8 +23,17 @@ def _logistic(out: Array, x: Array) -> None:
     """Writes 1 / (1 + e⁻ˣ)."""
     np.negative(x, out=out)
     np.exp(out, out=out)
-    out += 1
-    np.reciprocal(out, out=out)
+    if out.size < SHORT or not (out.flags.c_contiguous and _one_over_loop(out.reshape(-1))):
+        out += 1
+        np.reciprocal(out, out=out)
+
+
+@loop
+def _one_over_loop(x: Any) -> None:
+    """x ← 1 / (1 + x)."""
+    one = x.dtype.type(1)
+    for i in range(len(x)):
+        x[i] = one / (one + x[i])
 
 
 def softplus(x: Array) -> Array:

@@ -54,23 +54,33 @@ def _look() -> str:
     except Exception as error:  # Numba raises an ImportError of its own where NumPy is too new
         if isinstance(error, ModuleNotFoundError) and error.name == "numba":
             return MISSING
-        return _broken(error)
+        return broken(error)
     return ""
 
 
-def _broken(error: Exception) -> str:
-    """Warns; what went wrong, in one line."""
+def broken(error: Exception, how: str = "in NumPy, which is slower") -> str:
+    """Warns; what went wrong, in one line. how: tinygen goes on."""
     reason = " ".join(f"Numba fails: {type(error).__name__}: {error}".split())[:200]
-    text = f"tinygen goes on in NumPy, which is slower (TINYGEN_COMPILED=0 hides this): {reason}"
+    text = f"tinygen goes on {how} (TINYGEN_COMPILED=0 hides this): {reason}"
     warnings.warn(text, RuntimeWarning, stacklevel=3)
     return reason
 
 
+def give_up(error: Exception) -> None:
+    """Goes on without Numba, from now on."""
+    global why_not
+    with _lock:
+        why_not = why_not or broken(error)
+
+
 class Loop:
-    """A function on arrays that Numba compiles at its first call, for each dtype."""
+    """A function on arrays that Numba compiles at its first call, for each dtype.
+
+    Code that Numba compiles may call it, too. For Numba's cache it is what its name says.
+    """
 
     def __init__(self, f: Callable[..., None], sums: bool):
-        self.f = f
+        self.f, self.__module__ = f, f.__module__
         self.compiled: Any = None
         self.seen: set[type] = set()  # dtypes that it was called with
         # "contract": a·b + c may be rounded once; "reassoc": a sum's order is free, so that it is
@@ -83,7 +93,7 @@ class Loop:
             return False
         number = args[0].dtype.type
         args = tuple([number(a) if type(a) is float else a for a in args])
-        compiled = self.compiled or self._compile(keep=True)
+        compiled = self.compiled or self.compile(keep=True)
         begin = 0.0 if number in self.seen else time.monotonic()
         try:
             compiled(*args)
@@ -99,31 +109,48 @@ class Loop:
         """Where its compiled code is kept, if it is."""
         return self.compiled and self.compiled.stats.cache_path
 
-    def _compile(self, keep: bool) -> Any:
+    def compile(self, keep: bool) -> Any:
         """Numba's function, which compiles when it sees the arguments. keep: on disk."""
         numba: Any = import_module("numba")
         how = {"nogil": True, "error_model": "numpy", "fastmath": self.freedom}
-        with _lock:
-            before = numba.config.CACHE_DIR
-            numba.config.CACHE_DIR = before or str(cache_folder() / "compiled")
-            try:
-                self.compiled = numba.njit(cache=keep, **how)(self.f)
-            except RuntimeError:  # no folder can be written into
-                self.compiled = numba.njit(**how)(self.f)
-            finally:
-                numba.config.CACHE_DIR = before
+        njit = kept(numba.njit, **how) if keep else numba.njit(**how)
+        self.compiled = njit(self.f)
         return self.compiled
 
     def _again(self, args: tuple[Any, ...]) -> bool:
         """Without the disk, which may be full or hold a broken file. False: Numba is given up."""
-        global why_not
         try:
-            self._compile(keep=False)(*args)
+            self.compile(keep=False)(*args)
         except Exception as error:
-            with _lock:
-                why_not = why_not or _broken(error)
+            give_up(error)
             return False
         return True
+
+    def __reduce__(self) -> str:
+        return self.f.__name__
+
+
+def kept(decorator: Any, *signature: Any, **how: Any) -> Callable[[Any], Any]:
+    """decorator(*signature, **how), Numba's. What it compiles is kept on disk, if it can be: the
+    disk may be full, a folder closed, a file broken. With a signature it compiles at once."""
+
+    def make(f: Any) -> Any:
+        config: Any = import_module("numba").config
+        with _lock:
+            before, begin = config.CACHE_DIR, time.monotonic()
+            config.CACHE_DIR = before or str(cache_folder() / "compiled")
+            try:
+                made = decorator(*signature, cache=True, **how)(f)
+            except Exception:
+                made = decorator(*signature, **how)(f)
+            finally:
+                config.CACHE_DIR = before
+            stats = getattr(made, "stats", None)
+            if stats.cache_misses if stats else not made.cache_hits:
+                _say(time.monotonic() - begin)
+        return made
+
+    return make
 
 
 def loop(f: Callable[..., None]) -> Loop:

@@ -10,7 +10,8 @@ cores. How many there are: TINYGEN_THREADS, else the cores that this process may
 BLAS's threads start faster than ours, but they wait for more by spinning, for some milliseconds
 after each product, and so keep ours from the cores. So in turn is worst. A network either has
 convolutions, and all that it computes is for our threads, or it has none, and products are for
-BLAS's. That is settled by the first convolution, or by `expecting`.
+BLAS's, or for those of `workers.py`, which then do optimisers' steps as well. That is settled by
+the first convolution, or by `expecting`.
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ def run(
 
     The caller's thread does the first part. All parts are awaited before an exception leaves.
     Called by a part, it runs at once, as one part. blas: False if work calls no BLAS, which a
-    single part then need not hold back.
+    single part then need not hold back beside convolutions.
     """
     parts = max(1, min(count(), n // max(least, 1)))
-    if getattr(_local, "worker", False) or (parts == 1 and not blas):
+    if getattr(_local, "worker", False) or (parts == 1 and not (blas and convolving())):
         return [work(0, n)]
     if parts == 1:
         with one_blas_thread():
@@ -199,7 +200,7 @@ def one_blas_thread() -> Iterator[None]:
     global _holders, _before
     with _blas_lock:
         if _holders == 0:
-            _before = [(library, library.num_threads) for library in _blas_libraries()]
+            _before = [(library, library.num_threads) for library in blas_libraries()]
             for library, _ in _before:
                 library.set_num_threads(1)
         _holders += 1
@@ -214,7 +215,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @cache
-def _blas_libraries() -> list[Any]:
+def blas_libraries() -> list[Any]:
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     blas = ThreadpoolController().select(user_api="blas")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from ..core import Tensor
 from ..cpu import optim as cpu
@@ -27,9 +26,8 @@ class SGD(Optimizer):
         u += g
         p -= self.lr * u
 
-    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        if not cpu.sgd_loop(p, g, *state, self.momentum, self.lr):
-            self.update(p, g, *state)
+    def step_cpu(self, grads: list[Array]) -> bool:
+        return self.compiled(cpu.sgd_loop, grads, self.momentum, self.lr)
 
     def step_cuda(self, grads: list[Array]) -> None:
         self.launch("sgd", grads, self.momentum, self.lr)
@@ -57,10 +55,8 @@ class RMSProp(Optimizer):
         v += (1 - self.decay) * g * g
         p -= self.lr * g / (xp(v).sqrt(v) + self.eps)
 
-    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        numbers = self.decay, 1 - self.decay, self.lr, float(self.eps)
-        if not cpu.scaled_loop(p, g, *state, *numbers):
-            self.update(p, g, *state)
+    def step_cpu(self, grads: list[Array]) -> bool:
+        return self.compiled(cpu.scaled_loop, grads, self.decay, 1 - self.decay, self.lr, self.eps)
 
     def step_cuda(self, grads: list[Array]) -> None:
         self.launch("scaled", grads, self.decay, 1 - self.decay, self.lr, self.eps)
@@ -80,9 +76,8 @@ class Adagrad(Optimizer):
         s += g * g
         p -= self.lr * g / (xp(s).sqrt(s) + self.eps)
 
-    def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        if not cpu.scaled_loop(p, g, *state, 1.0, 1.0, self.lr, float(self.eps)):
-            self.update(p, g, *state)
+    def step_cpu(self, grads: list[Array]) -> bool:
+        return self.compiled(cpu.scaled_loop, grads, 1, 1, self.lr, self.eps)
 
     def step_cuda(self, grads: list[Array]) -> None:
         self.launch("scaled", grads, 1, 1, self.lr, self.eps)
@@ -117,14 +112,16 @@ class Adam(Optimizer):
         p -= self.lr * m_hat / (xp(v).sqrt(v_hat) + self.eps)
 
     def update_cpu(self, p: Array, g: Array, *state: Array) -> None:
-        numbers: dict[str, Any] = {"lr": self.lr, "betas": self.betas, "eps": self.eps}
-        cpu.adam(p, g, *state, **numbers, t=self.t, keep=self._keep())
+        cpu.adam(p, g, *state, *self._numbers())
+
+    def step_cpu(self, grads: list[Array]) -> bool:
+        return self.compiled(cpu.adam_loop, grads, *self._numbers())
 
     def step_cuda(self, grads: list[Array]) -> None:
-        beta1, beta2 = self.betas  # both corrections drawn into the step, as in cpu.adam
-        root = (1 - beta2**self.t) ** 0.5
-        lr, eps = self.lr * root / (1 - beta1**self.t), self.eps * root
-        self.launch("adam", grads, beta1, 1 - beta1, beta2, 1 - beta2, lr, eps, self._keep())
+        self.launch("adam", grads, *self._numbers())
+
+    def _numbers(self) -> tuple[float, ...]:
+        return cpu.adam_numbers(self.lr, self.betas, self.eps, self.t, self._keep())
 
     def _keep(self) -> float:
         """What the step multiplies p by first."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from ..core import Tensor
+from ..cpu.optim import together
+from ..cpu.pointwise import Pointwise
 from ..cpu.threads import convolving, run
 from ..cuda.optim import Together
 from ..device import Array, DeviceError, device_of, to_device, xp
@@ -69,6 +71,15 @@ class Optimizer:
         """The same on NumPy arrays; where it is overridden, faster."""
         self.update(p, g, *state)
 
+    def step_cpu(self, grads: list[Array]) -> bool:
+        """All parameters' step by compiled code, if there is any: whether it was done."""
+        return False
+
+    def compiled(self, loop: Pointwise, grads: list[Array], *numbers: float) -> bool:
+        """Runs a loop of cpu/optim.py on all parameters, if it can be compiled."""
+        params = [p.data for p in self.params]
+        return together(loop, params, grads, list(self.state.values()), *numbers)
+
     def step_cuda(self, grads: list[Array]) -> None:
         """All parameters' step on CuPy arrays; where it is overridden, by one kernel of ours."""
         for block in self._blocks(grads, 0, sum(g.size for g in grads)):
@@ -95,12 +106,12 @@ class Optimizer:
         arrays = [g.data for g in gs if g is not None]
         if self.params[0].device == "cuda":
             self.step_cuda(arrays)
-        else:
-            self._step_cpu(arrays)
+        elif not self.step_cpu(arrays):
+            self._step_in_blocks(arrays)
         for p in self.params:
             p.increment_version()  # grad refuses the graphs that were recorded before
 
-    def _step_cpu(self, grads: list[Array]) -> None:
+    def _step_in_blocks(self, grads: list[Array]) -> None:
         size = sum(g.size for g in grads)
 
         def work(lo: int, hi: int) -> None:
