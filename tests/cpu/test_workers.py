@@ -191,13 +191,10 @@ def test_the_program_ends_while_workers_spin_or_sleep(there):
     assert python("train(3); import time; time.sleep(0.3); print('slept')") == ["slept"]
 
 
-def test_products_at_exit_are_blas_own(there):
-    """What runs after the workers have ended."""
+def test_products_while_the_program_ends(there):
     code = """
 import atexit
-atexit.unregister(workers._stop)
 atexit.register(lambda: print((np.ones((400, 400)) @ np.ones((400, 400)) == 400).all()))
-atexit.register(workers._stop)
 train(3)
 """
     assert python(code) == ["True"]

@@ -14,7 +14,6 @@ This is for Linux, Numba, and NumPy's OpenBLAS. Elsewhere everything computes wi
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import os
 import sys
@@ -64,7 +63,7 @@ def share(part: Part, table: Any, entries: int) -> None:
     """Does all parts, on all cores if it pays. table: a ctypes array; see Part."""
     at, convolving = ctypes.addressof(table), threads.convolving()
     least = threads.BLOCK_ENTRIES if convolving else SHARE
-    parts = max(1, min(threads.count(), entries // least))
+    parts = max(1, min(threads.count(), MOST, entries // least))
 
     def some(lo: int, hi: int) -> None:
         for i in range(lo, hi):
@@ -105,7 +104,7 @@ def _start() -> str:
     if not _setters:
         return "NumPy's BLAS has no way to share its threads' work"
     _load()
-    _more(threads.count() - 1)
+    _more(min(threads.count(), MOST) - 1)
     for set_callback in _setters:
         set_callback(_native.blas.address)
     return ""
@@ -156,19 +155,6 @@ def _more(n: int, *unused: int) -> None:
             words[_native.WORKERS] = i + 1
 
 
-def _stop() -> None:
-    """BLAS has its own threads again, and the workers end."""
-    global why_not
-    with _lock:
-        if why_not != "":
-            return
-        why_not = "the program ends"
-        for set_callback in _setters:
-            set_callback(None)
-        _native.run(words, 0, 0, 0, words[_native.WORKERS] + 1, 0)
-        words[_native.WORKERS] = 0
-
-
 def _after_fork() -> None:
     """The child has no workers: BLAS has its own threads, until new ones are wanted."""
     global why_not, _lock
@@ -179,6 +165,5 @@ def _after_fork() -> None:
         why_not = None
 
 
-atexit.register(_stop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

@@ -117,14 +117,12 @@ _state = njit(inline="always")(state)
 
 @kept(njit, types.void(_ARRAY, _INT), nogil=True)
 def serve(words: Any, i: Any) -> None:
-    """What worker i does, until it gets a job whose function is 0."""
+    """What worker i does, until the program ends."""
     _swap(words, _state(i), IDLE)
     looks = 0
     while True:
         looks += 1
         if _read(words, _state(i)) == POSTED:
-            if words[JOB] == 0:
-                return
             _call(words[JOB], i + 1, words[JOB + 1] + (i + 1) * words[JOB + 2], words[JOB + 3])
             _swap(words, _state(i), IDLE)
             looks = 0
@@ -151,14 +149,13 @@ def run(words: Any, function: Any, data: Any, step: Any, parts: Any, number: Any
     for i in range(others):
         if _swap(words, _state(i), POSTED) == ASLEEP:
             _wake(words[SEMAPHORES] + i * SIZE)
-    if function:
-        _call(function, 0, data, number)
-        for i in range(others):
-            looks = 0
-            while _read(words, _state(i)) == POSTED:
-                looks += 1
-                if looks > SPINS:
-                    _yield()
+    _call(function, 0, data, number)
+    for i in range(others):
+        looks = 0
+        while _read(words, _state(i)) == POSTED:
+            looks += 1
+            if looks > SPINS:
+                _yield()
     _swap(words, LOCK, 0)
 
 
