@@ -134,6 +134,20 @@ def test_averages(cut, dtype, way, monkeypatch):
 
 
 @DTYPES
+@pytest.mark.parametrize("cut", [slice(None), slice(None, None, 2)])
+def test_long_arrays_are_added(cut, dtype, way, monkeypatch):
+    """On all cores; views with gaps, and what broadcasts, by NumPy."""
+    a, b = np.random.default_rng(0).standard_normal((2, 500, 300)).astype(dtype)
+    before = a.copy()
+    y = elementwise.add(a[cut], b[cut])
+    np.testing.assert_array_equal(y, a[cut] + b[cut])
+    np.testing.assert_array_equal(a, before)
+    np.testing.assert_array_equal(elementwise.add(a, b[0]), a + b[0])
+    np.testing.assert_array_equal(elementwise.add(a, 2.0), a + 2)
+    assert y.dtype == dtype and (elementwise._add_loop.parts or way == "numpy")
+
+
+@DTYPES
 def test_adam_passes_on_what_is_not_finite(dtype, way):
     """A loss that has diverged shows in the weights."""
     numbers = [0.0, 1.0, -2.0, np.nan, np.inf, -np.inf]
