@@ -212,6 +212,28 @@ print(part.made.cache_hits, native.blas.cache_hits, *lazy)
     assert python(code, **folder) == ["0"] * 4 and python(code, **folder) == ["1"] * 4
 
 
+def test_a_loop_that_was_edited_is_compiled_again(there, tmp_path):
+    """Numba's cache does not look into what kept code calls."""
+    text = """
+from tinygen.cpu.pointwise import address, pointwise
+
+@pointwise
+def loop(out, x, numbers):
+    for i in range(out.size):
+        out[i] = x[i] {} 1
+"""
+    code = """
+import edited
+out, x = np.zeros(3, "f4"), np.ones(3, "f4")
+edited.loop.rows(out.dtype, [3], [edited.address(a) for a in (out, x)])
+print(*out)
+"""
+    places = {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for sign, result in (("+", "2.0"), ("-", "0.0")):
+        (tmp_path / "edited.py").write_text(text.format(sign))
+        assert python(code, **places) == [result] * 3
+
+
 def test_a_step_has_the_same_bits_without_workers(there):
     code = "print(hash(train(20).tobytes()))"
     alone = "workers.available = lambda: False; " + code

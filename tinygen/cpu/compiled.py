@@ -76,7 +76,7 @@ def give_up(error: Exception) -> None:
 class Loop:
     """A function on arrays that Numba compiles at its first call, for each dtype.
 
-    Code that Numba compiles may call it, too. For Numba's cache it is what its name says.
+    Code that Numba compiles may call it, too.
     """
 
     def __init__(self, f: Callable[..., None], sums: bool):
@@ -126,8 +126,14 @@ class Loop:
             return False
         return True
 
-    def __reduce__(self) -> str:
-        return self.f.__name__
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What Numba's cache knows it by where kept code calls it: its name, and what it does."""
+        code = self.f.__code__
+        return _named, (self.__module__, self.f.__name__, code.co_code, repr(code.co_consts))
+
+
+def _named(module: str, name: str, *code: Any) -> Any:
+    return getattr(import_module(module), name)
 
 
 def kept(decorator: Any, *signature: Any, **how: Any) -> Callable[[Any], Any]:
