@@ -13,7 +13,7 @@ from .threads import convolving, count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
 TINY = 500_000  # multiplications; BLAS takes one thread for fewer
-FEW = 32  # rows of a, for which a transposed b is better multiplied from the left; see _turned
+FEW = 64  # rows of a, for which a transposed b is better multiplied from the left; see _turned
 LARGE = 8_000_000  # of fewer, one thread computes more than half before a second one has begun
 
 
