@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from tinygen.cpu import linalg, threads
+from tinygen.cpu import elementwise, linalg, threads
 
 
 @pytest.mark.parametrize("convolutions", [False, True])
 @pytest.mark.parametrize("rows", [1, 2, linalg.FEW, linalg.FEW + 1])
-def test_a_product_with_a_transposed_matrix(rows, convolutions):
+def test_a_product_with_a_transposed_matrix(rows, convolutions, way):
     rng = np.random.default_rng(0)
     a = rng.standard_normal((rows, 1000)).astype(np.float32)
     weight = rng.standard_normal((600, 1000)).astype(np.float32)
@@ -27,3 +27,17 @@ def test_only_few_rows_are_turned_and_never_back():
     assert linalg._turned(many, weight.T)
     assert not linalg._turned(np.ones((linalg.FEW + 1, 4)), weight.T)
     assert not linalg._turned(many, np.ones((4, 600)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(300, 40), (30, 10, 40), (300, 1)])
+@pytest.mark.parametrize("order", "CF")
+def test_a_dense_layer_adds_its_bias(order, shape, dtype, way):
+    """Also where a product's memory is in another order: of one column it is an outer product."""
+    rng = np.random.default_rng(0)
+    x, weight = (np.asarray(rng.standard_normal(s), dtype, order) for s in (shape, (shape[-1], 50)))
+    bias = rng.standard_normal(50).astype(dtype)
+    y = linalg.linear(x, weight, bias)
+    assert y.size >= elementwise.SHORT and y.shape == (*shape[:-1], 50) and y.dtype == dtype
+    expected = x.astype(float) @ weight + bias
+    np.testing.assert_allclose(y, expected, atol=1e-4 if dtype == np.float32 else 1e-12)

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from .compiled import loop
+from .elementwise import SHORT
 from .threads import convolving, count, one_blas_thread, run
 
 Array = np.ndarray[Any, Any]
 TINY = 500_000  # multiplications; BLAS takes one thread for fewer
 FEW = 64  # rows of a, for which a transposed b is better multiplied from the left; see _turned
+LINE = 16  # float32 numbers of a line of the cache
 LARGE = 8_000_000  # of fewer, one thread computes more than half before a second one has begun
 
 
@@ -26,7 +29,7 @@ def matmul(a: Array, b: Array) -> Array:
         return matmul(rows, b).reshape(*a.shape[:-1], b.shape[1])
     work = a.shape[-2] * a.shape[-1] * b.shape[-1]
     if work >= TINY and a.ndim == b.ndim == 2 and _turned(a, b):
-        return np.ascontiguousarray(matmul(b.T, a.T).T)
+        return _transposed(matmul(b.T, a.T))
     if work < TINY or (count() > 1 and not convolving()):
         return np.asarray(np.matmul(a, b))
     if count() > 1 and work >= LARGE and a.ndim == b.ndim == 2:
@@ -42,11 +45,42 @@ def _turned(a: Array, b: Array) -> bool:
     return few and a.flags.c_contiguous and b.T.flags.c_contiguous
 
 
+def _transposed(x: Array) -> Array:
+    """xᵀ, written anew."""
+    y = np.empty(x.shape[::-1], x.dtype)
+    if not _transpose_loop(y, x):
+        y[...] = x.T
+    return y
+
+
+@loop
+def _transpose_loop(y: Any, x: Any) -> None:
+    """y = xᵀ, whole lines of y's memory at a time."""
+    n, m = x.shape
+    whole = n - n % LINE
+    for lo in range(0, whole, LINE):
+        for j in range(m):
+            for i in range(LINE):
+                y[j, lo + i] = x[lo + i, j]
+    for j in range(m):
+        for i in range(whole, n):
+            y[j, i] = x[i, j]
+
+
 def linear(x: Array, weight: Array, bias: Array) -> Array:
     """x @ weight + bias for x (..., i), weight (i, o) and bias (o,)."""
     y = matmul(x, weight)
-    y += bias
+    long = y.size >= SHORT and y.flags.c_contiguous
+    if not (long and _bias_loop(y.reshape(-1, len(bias)), bias)):
+        y += bias
     return y
+
+
+@loop
+def _bias_loop(y: Any, bias: Any) -> None:
+    for i in range(len(y)):
+        for j in range(len(bias)):
+            y[i, j] += bias[j]
 
 
 def _cut(a: Array, b: Array) -> Array:
