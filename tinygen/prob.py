@@ -26,13 +26,15 @@ def gaussian_log_density(x: Any, mu: Any, log_var: Any) -> Tensor:
 
     log_var = log σ²: a number, or a Tensor that broadcasts against x.
     """
-    if np.shape(x) != np.shape(mu):
+    alike = np.shape(x) == np.shape(mu) != ()
+    if not alike and np.broadcast_shapes(np.shape(x), np.shape(mu)) != np.shape(x):
         shapes = f"{np.shape(x)} and {np.shape(mu)}"
         raise ValueError(f"gaussian_log_density: wanted x and mu of one shape, got {shapes}")
     if isinstance(log_var, Tensor):
         return _per_sample(square(x - mu) * exp(-log_var) + (log_var + LOG_2PI)) * -0.5
     n = math.prod(np.shape(x)[1:])  # of these a number is added: once, not in each
-    return squared_error(x, mu) * (-0.5 * math.exp(-log_var)) - 0.5 * n * (log_var + LOG_2PI)
+    error = squared_error(x, mu) if alike else _per_sample(square(x - mu))
+    return error * (-0.5 * math.exp(-log_var)) - 0.5 * n * (log_var + LOG_2PI)
 
 
 def bernoulli_log_density(x: Any, logits: Tensor) -> Tensor:

@@ -72,8 +72,8 @@ def test_parts_are_done_at_once(there):
         seen.append((i, table, parts))
 
     at = ctypes.cast(meet, ctypes.c_void_p).value
-    workers._native.run(workers.words, at, 64, 8, 3, 7)
-    assert sorted(seen) == [(0, 64, 7), (1, 72, 7), (2, 80, 7)]
+    workers._native.run(workers.words, at, 64, 8, 3, 7, 10)
+    assert sorted(seen) == [(10, 64, 7), (11, 72, 7), (12, 80, 7)]
 
 
 # --- BLAS -----------------------------------------------------------------------------------------
@@ -142,6 +142,29 @@ def test_several_threads_compute_at_once(there, monkeypatch):
     for t in callers:
         t.join(60)
     assert not wrong and not any(t.is_alive() for t in callers)
+
+
+def test_a_system_is_solved_beside_products(there):
+    """LU uses BLAS's own threads, products ours: neither may lose the other's work."""
+    code = """
+from tinygen.cpu import workers
+assert workers.available()
+r, done = np.random.default_rng(0), []
+A, B = r.standard_normal((400, 400)), np.ones((300, 300))
+X = r.standard_normal((400, 4))
+C = np.einsum("ij,jk", A, X)
+def products():
+    while not done:
+        assert ((B @ B) == 300).all()
+t = threading.Thread(target=products)
+t.start()
+for _ in range(30):
+    assert np.abs(np.linalg.solve(A, C) - X).max() < 1e-6
+done.append(1)
+t.join()
+print("done")
+"""
+    assert python(code) == ["done"]
 
 
 # --- whole processes ------------------------------------------------------------------------------
@@ -215,12 +238,13 @@ print(part.made.cache_hits, native.blas.cache_hits, *lazy)
 def test_a_loop_that_was_edited_is_compiled_again(there, tmp_path):
     """Numba's cache does not look into what kept code calls."""
     text = """
+import numpy as np
 from tinygen.cpu.pointwise import address, pointwise
 
 @pointwise
 def loop(out, x, numbers):
     for i in range(out.size):
-        out[i] = x[i] {} 1
+        out[i] = np.{}(x[i])
 """
     code = """
 import edited
@@ -229,8 +253,8 @@ edited.loop.rows(out.dtype, [3], [edited.address(a) for a in (out, x)])
 print(*out)
 """
     places = {"PYTHONPATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    for sign, result in (("+", "2.0"), ("-", "0.0")):
-        (tmp_path / "edited.py").write_text(text.format(sign))
+    for name, result in (("square", "1.0"), ("negative", "-1.0")):
+        (tmp_path / "edited.py").write_text(text.format(name))
         assert python(code, **places) == [result] * 3
 
 
@@ -278,7 +302,7 @@ def test_what_fails_is_told_once(unknown, numba):
     def fails():
         raise OSError("no semaphores")
 
-    unknown.setattr(workers, "_find_setters", lambda: [lambda callback: None])
+    unknown.setattr(workers, "_find_setters", lambda: [(lambda callback: None, 64, 2)])
     unknown.setattr(workers, "_load", fails)
     with pytest.warns(RuntimeWarning, match="goes on on fewer cores.*OSError: no semaphores"):
         assert not workers.available()

@@ -167,6 +167,32 @@ def test_adam_on_the_cpu_is_the_formula(name):
             np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_what_a_step_must_not_write_into(name):
+    """Compiled code goes by addresses: it would write beside an array, or into a file."""
+    w = tg.tensor(np.ones(10), requires_grad=True)
+    opt, before = OURS[name]([w]), w.data
+    w.data = np.ones(20_000, np.float32)
+    with pytest.raises(ValueError, match="its parameters have 20000 entries, its state . "):
+        opt.step([tg.tensor(np.ones(20_000))])
+    w.data = before.copy()
+    w.data.flags.writeable = False
+    with pytest.raises(ValueError, match="parameters that can be written into"):
+        opt.step([tg.tensor(np.ones(10))])
+    w.data = before
+    opt.step([tg.tensor(np.ones(10))])
+    assert (w.numpy() < 1).all()
+
+
+def test_a_state_with_gaps_in_memory():
+    ws = [tg.tensor(np.ones(10), requires_grad=True) for _ in "ab"]
+    one, two = (optim.Adam([w]) for w in ws)
+    two.state = {name: np.zeros(20, np.float32)[::2] for name in two.state}
+    for opt in (one, two):
+        opt.step([tg.tensor(np.arange(10.0))])
+    np.testing.assert_allclose(*(w.numpy() for w in ws), rtol=1e-6)
+
+
 def test_lbfgs_finds_the_minimum_of_rosenbrock():
     x, y = (tg.tensor(v, dtype=float, requires_grad=True) for v in (-1.2, [[1.0]]))
     opt = optim.LBFGS([x, y], iterations=100)

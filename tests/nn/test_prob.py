@@ -79,3 +79,12 @@ def test_logits_loss_does_not_saturate():
     loss = prob.logits_loss(a, np.array([1.0, 0.0], np.float32))
     assert loss.item() == 200
     np.testing.assert_array_equal(tg.grad(loss, [a])[0].numpy(), [-0.5, 0.5])
+
+
+@pytest.mark.parametrize("mu", [0.5, np.array([0.5, 1.0, 2.0])])
+def test_a_mean_that_broadcasts(mu):
+    x = np.random.default_rng(0).standard_normal((4, 3))
+    for log_var in (0.3, t(0.3)):
+        got = prob.gaussian_log_density(t(x), mu, log_var)
+        expected = -0.5 * (np.log(2 * np.pi) + 0.3 + (x - mu) ** 2 / np.exp(0.3)).sum(1)
+        np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12)

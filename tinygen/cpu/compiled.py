@@ -18,13 +18,16 @@ compiles is kept in the user's cache folder. TINYGEN_COMPILED=0 does without.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ..cache import cache_folder
@@ -34,6 +37,10 @@ why_not: str | None = None  # why loops are not in use; "" if they are, None bef
 WORTH_SAYING = 1.0  # seconds of compiling
 _spent = 0.0  # seconds, so far
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a fork waits for what another thread compiles
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def in_use() -> bool:
@@ -127,9 +134,15 @@ class Loop:
         return True
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What Numba's cache knows it by where kept code calls it: its name, and what it does."""
-        code = self.f.__code__
-        return _named, (self.__module__, self.f.__name__, code.co_code, repr(code.co_consts))
+        """What Numba's cache knows it by where kept code calls it: its name, and its file's text,
+        which says what it does."""
+        return _named, (self.__module__, self.f.__name__, _text(self.f.__code__.co_filename))
+
+
+@cache
+def _text(path: str) -> str:
+    """A file's contents, as a short number."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _named(module: str, name: str, *code: Any) -> Any:
@@ -137,8 +150,8 @@ def _named(module: str, name: str, *code: Any) -> Any:
 
 
 def kept(decorator: Any, *signature: Any, **how: Any) -> Callable[[Any], Any]:
-    """decorator(*signature, **how), Numba's. What it compiles is kept on disk, if it can be: the
-    disk may be full, a folder closed, a file broken. With a signature it compiles at once."""
+    """decorator(*signature, **how), Numba's. What it compiles is kept on disk, unless that fails,
+    as where the disk is full or a kept file broken. With a signature it compiles at once."""
 
     def make(f: Any) -> Any:
         config: Any = import_module("numba").config

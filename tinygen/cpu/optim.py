@@ -90,9 +90,9 @@ def together(
     """A step of all parameters by a method's loop, on all cores.
 
     state: flat arrays, each with what belongs to all parameters, one after the other. False where
-    there is no Numba, and then nothing has moved.
+    there is no Numba, or state has gaps in memory, and then nothing has moved.
     """
-    if not in_use():
+    if not in_use() or not all(s.flags.c_contiguous and s.flags.writeable for s in state):
         return False
     at, dtype = [address(s) for s in state], params[0].dtype
     grads = [np.ascontiguousarray(g).reshape(-1) for g in grads]  # here until all is done

@@ -30,7 +30,14 @@ ALONE = 16_384  # numbers; with fewer, BLAS starts no threads that would have to
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Σ x over the axes."""
     plain = x.flags.c_contiguous
-    if axis == 0 and x.ndim == 2 and plain and len(x) <= SHORT and x.shape[1] >= NARROW:
+    if (
+        type(axis) is int
+        and axis == 0
+        and x.ndim == 2
+        and plain
+        and len(x) <= SHORT
+        and x.shape[1] >= NARROW
+    ):
         y = column_sums(x)
         return y[None] if keepdims else y
     if x.ndim < 2 or x.size <= SHORT * (x.shape[-1] if plain else 1):

@@ -83,8 +83,8 @@ def run(
     """[work(lo, hi) for each part of range(n)], the parts in parallel, `least` or more in each.
 
     The caller's thread does the first part. All parts are awaited before an exception leaves.
-    Called by a part, it runs at once, as one part. blas: False if work calls no BLAS, which a
-    single part then need not hold back beside convolutions.
+    Called by a part, it runs at once, as one part. blas: whether work calls BLAS, which beside
+    convolutions is then kept to one thread also where there is a single part.
     """
     parts = max(1, min(count(), n // max(least, 1)))
     if getattr(_local, "worker", False) or (parts == 1 and not (blas and convolving())):

@@ -9,13 +9,15 @@ ours, too: they wait by spinning as well, in code that Numba compiles, and go to
 milliseconds. Between two products they do their share of an optimiser's step. Products come out
 as before, to the bit: how they are cut is up to OpenBLAS.
 
-This is for Linux, Numba, and NumPy's OpenBLAS. Elsewhere everything computes without.
+This is for Linux, Numba, and the OpenBLAS of NumPy (and of SciPy, if that is loaded by then).
+Elsewhere everything computes without.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 import threading
 import time
@@ -29,14 +31,11 @@ from ..errors import UsageError
 from . import compiled, threads
 
 Array = np.ndarray[Any, Any]
-MOST = 256  # workers; OpenBLAS has room for fewer
+MOST = 256  # workers
+LENGTH = 24 + 8 * MOST  # of words
 SHARE = 16_384  # entries; a worker is not asked for fewer
 SYMBOL = "tinygen_words"  # by which compiled code finds `words`
-SETTERS = tuple(
-    f"{prefix}openblas_set_threads_callback_function{suffix}"
-    for prefix in ("", "scipy_")
-    for suffix in ("", "64_")
-)
+SETTER, CONFIG = "openblas_set_threads_callback_function", "openblas_get_config"
 
 
 class Part(NamedTuple):
@@ -55,7 +54,6 @@ why_not: str | None = None  # why there are none; "" if there are, None before o
 words: Array  # what the workers and their callers share; see workers_compiled.py
 _native: Any = None  # that module
 _setters: list[Callable[[int | None], None]] = []  # to each OpenBLAS, who does its parallel work
-_held: list[Any] = []  # memory that compiled code uses
 _lock = threading.RLock()
 
 
@@ -70,7 +68,7 @@ def share(part: Part, table: Any, entries: int) -> None:
             part.call(i, at, parts)
 
     if parts > 1 and not convolving and available():
-        _native.run(words, part.address, at, 0, parts, parts)
+        _native.run(words, part.address, at, 0, parts, parts, 0)
     elif convolving:
         threads.run(some, parts, blas=False)
     else:
@@ -100,11 +98,17 @@ def _start() -> str:
         return "only for 64-bit Linux"
     if not compiled.in_use():
         return str(compiled.why_not)
-    _setters[:] = _find_setters()
-    if not _setters:
+    found = list(_find_setters())
+    if not found:
         return "NumPy's BLAS has no way to share its threads' work"
+    room = min(most for _, most, _ in found)  # numbers of threads; ours have the upper half
+    wanted = max(threads.count(), *(used for _, _, used in found))
+    if wanted > room // 2 or room > MOST:
+        return f"too many threads for NumPy's BLAS, {wanted} of {room}"
     _load()
-    _more(min(threads.count(), MOST) - 1)
+    words[_native.FIRST] = room // 2
+    _more(wanted - 1)
+    _setters[:] = [set_callback for set_callback, _, _ in found]
     for set_callback in _setters:
         set_callback(_native.blas.address)
     return ""
@@ -114,7 +118,7 @@ def _load() -> None:
     """Memory that compiled code finds by its symbol, and then that code."""
     global words, _native
     if _native is None:
-        words = _aligned(16 + 8 * MOST)
+        words = _aligned(LENGTH)
         import_module("llvmlite.binding").add_symbol(SYMBOL, words.ctypes.data)
         _native = import_module(".workers_compiled", __package__)
     libc, semaphores = ctypes.CDLL(None), _aligned(8 * MOST)
@@ -124,7 +128,8 @@ def _load() -> None:
             raise OSError("sem_init failed")
     more = ctypes.CFUNCTYPE(None, ctypes.c_int32, ctypes.c_int64, ctypes.c_int32)(_more)
     words[_native.MORE] = ctypes.cast(more, ctypes.c_void_p).value
-    _held[:] = semaphores, more
+    held = ctypes.py_object((words, semaphores, more))
+    ctypes.pythonapi.Py_IncRef(held)  # workers use them until the process is gone
 
 
 def _aligned(n: int) -> Array:
@@ -134,18 +139,31 @@ def _aligned(n: int) -> Array:
     return memory[skip : skip + n]
 
 
-def _find_setters() -> Iterator[Callable[[int | None], None]]:
+def _find_setters() -> Iterator[tuple[Callable[[int | None], None], int, int]]:
+    """Of each OpenBLAS that is loaded by now: what sets the callback, the numbers of threads that
+    it has room for, and that it uses."""
     for library in threads.blas_libraries():
-        if getattr(library, "threading_layer", "") == "pthreads":
-            for name in SETTERS:
-                if setter := getattr(ctypes.CDLL(library.filepath), name, None):
-                    setter.argtypes, setter.restype = [ctypes.c_void_p], None
-                    yield setter
+        if getattr(library, "threading_layer", "") != "pthreads":
+            continue
+        setter, config = (_function(library.filepath, name) for name in (SETTER, CONFIG))
+        if setter and config:
+            setter.argtypes, setter.restype = [ctypes.c_void_p], None
+            config.restype = ctypes.c_char_p
+            room = re.search(rb"MAX_THREADS=(\d+)", config() or b"")
+            if room:
+                yield setter, int(room[1]), library.num_threads
+
+
+def _function(path: str, name: str) -> Any:
+    """Of the library there, whatever its build has put around its names; None if it has none."""
+    library = ctypes.CDLL(path)
+    names = [f"{a}{name}{b}" for a in ("", "scipy_") for b in ("", "64_")]
+    return next((f for n in names if (f := getattr(library, n, None))), None)
 
 
 def _more(n: int, *unused: int) -> None:
     """Starts workers until there are n, each of which then waits for work. Compiled code calls
-    this, too, for a product of more parts than there are threads."""
+    this, too, for a product of more parts than there are workers, until there are enough."""
     with _lock:
         for i in range(int(words[_native.WORKERS]), n):
             words[_native.state(i)] = _native.STARTING
@@ -159,9 +177,9 @@ def _after_fork() -> None:
     """The child has no workers: BLAS has its own threads, until new ones are wanted."""
     global why_not, _lock
     _lock = threading.RLock()
+    for set_callback in _setters:
+        set_callback(None)
     if why_not == "":
-        for set_callback in _setters:
-            set_callback(None)
         why_not = None
 
 

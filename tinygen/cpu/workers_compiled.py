@@ -4,10 +4,11 @@ Workers and their callers share `words`, an array of int64:
 
     words[LOCK]        1 while somebody's parts run
     words[JOB ...]     the C function of the parts, where its data are, the bytes from one part's
-                       to the next one's, and a number
+                       to the next one's, a number, and the number of the first part
     words[WORKERS]     how many there are
     words[SEMAPHORES]  the address of theirs, of SIZE bytes each
     words[MORE]        the address of a C function that starts more
+    words[FIRST]       what OpenBLAS is told is the number of the first thread that does a part
     words[state(i)]    of worker i, on a line of the cache of its own
 
 A caller writes the job, and changes the state of each worker that it wants from IDLE to POSTED. The
@@ -29,9 +30,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compiled import kept
-from .workers import MOST, SYMBOL
+from .workers import LENGTH, SYMBOL
 
-LOCK, JOB, WORKERS, SEMAPHORES, MORE = 0, 8, 12, 13, 14
+LOCK, JOB, WORKERS, SEMAPHORES, MORE, FIRST = 0, 8, 16, 17, 18, 19
 IDLE, POSTED, ASLEEP, STARTING = 0, 1, 2, 3
 SIZE = 64  # a semaphore takes 32 bytes in glibc
 SPINS = 200  # looks at a state, after which the core is offered to others between two looks
@@ -109,7 +110,7 @@ def _replace(typing: Any, words: Any, at: Any, old: Any, new: Any) -> Any:
 
 def state(i: int) -> int:
     """Where the state of worker i stands."""
-    return 16 + 8 * i
+    return 24 + 8 * i
 
 
 _state = njit(inline="always")(state)
@@ -123,7 +124,8 @@ def serve(words: Any, i: Any) -> None:
     while True:
         looks += 1
         if _read(words, _state(i)) == POSTED:
-            _call(words[JOB], i + 1, words[JOB + 1] + (i + 1) * words[JOB + 2], words[JOB + 3])
+            data = words[JOB + 1] + (i + 1) * words[JOB + 2]
+            _call(words[JOB], words[JOB + 4] + i + 1, data, words[JOB + 3])
             _swap(words, _state(i), IDLE)
             looks = 0
         elif looks > LOOKS and _replace(words, _state(i), IDLE, ASLEEP):
@@ -134,22 +136,25 @@ def serve(words: Any, i: Any) -> None:
             _yield()
 
 
-@kept(njit, types.void(_ARRAY, _INT, _INT, _INT, _INT, _INT), nogil=True)
-def run(words: Any, function: Any, data: Any, step: Any, parts: Any, number: Any) -> None:
-    """function(i, data + i·step, number) for each i < parts, all at once, the first one here.
+@kept(njit, types.void(_ARRAY, _INT, _INT, _INT, _INT, _INT, _INT), nogil=True)
+def run(
+    words: Any, function: Any, data: Any, step: Any, parts: Any, number: Any, first: Any
+) -> None:
+    """function(first + i, data + i·step, number) for each i < parts, all at once, i = 0 here.
 
     They run at once indeed, each in a thread: those of BLAS wait for each other.
     """
     others = parts - 1
-    if others > words[WORKERS]:
+    while others > words[WORKERS]:
         _call(words[MORE], others, 0, 0)
     while _swap(words, LOCK, 1):
         _yield()
     words[JOB], words[JOB + 1], words[JOB + 2], words[JOB + 3] = function, data, step, number
+    words[JOB + 4] = first
     for i in range(others):
         if _swap(words, _state(i), POSTED) == ASLEEP:
             _wake(words[SEMAPHORES] + i * SIZE)
-    _call(function, 0, data, number)
+    _call(function, first, data, number)
     for i in range(others):
         looks = 0
         while _read(words, _state(i)) == POSTED:
@@ -164,5 +169,10 @@ _C = types.int32
 
 @kept(cfunc, types.void(_C, _INT, _C, _INT, _INT, _C))
 def blas(sync: Any, function: Any, parts: Any, step: Any, data: Any, number: Any) -> None:
-    """What OpenBLAS calls for its parallel work (`openblas_threads_callback` in its cblas.h)."""
-    run(carray(_words(), 16 + 8 * MOST, np.int64), function, data, step, parts, number)
+    """What OpenBLAS calls for its parallel work (`openblas_threads_callback` in its cblas.h).
+
+    Its LU calls its own threads all the same, and OpenBLAS notes for each thread, by number, what
+    it works on. So ours have numbers of their own: else LU beside a product waits for ever.
+    """
+    words = carray(_words(), LENGTH, np.int64)
+    run(words, function, data, step, parts, number, words[FIRST] if parts <= words[FIRST] else 0)

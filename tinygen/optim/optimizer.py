@@ -144,6 +144,13 @@ class Optimizer:
                 f"{name}: wanted {len(self.params)} gradients, one a parameter, got {len(grads)}"
             )
         self._check_layout()
+        size = sum(p.size for p in self.params)
+        for key, kept in self.state.items():
+            if kept.shape != (size,):
+                raise ValueError(
+                    f"{name}: its parameters have {size} entries, its state {key} {kept.shape}: "
+                    "make it anew for other parameters"
+                )
         for i, p in enumerate(self.params):
             for kept in self.state.values():
                 if type(kept) is not type(p.data):
@@ -170,6 +177,9 @@ class Optimizer:
         """A step writes into flat views, which other parameters would give copies for."""
         if not all(p.data.flags.c_contiguous for p in self.params):
             raise ValueError(f"{type(self).__name__}: wanted parameters contiguous in memory")
+        flags = [p.data.flags for p in self.params if isinstance(p.data, np.ndarray)]
+        if not all(f.writeable for f in flags):
+            raise ValueError(f"{type(self).__name__}: wanted parameters that can be written into")
 
     def zero_grad(self) -> None:
         """Forgets the gradients that `backward` has added up."""
