@@ -24,7 +24,8 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +37,7 @@ MISSING, OFF = "Numba is not installed", "TINYGEN_COMPILED=0"
 why_not: str | None = None  # why loops are not in use; "" if they are, None before one knows
 WORTH_SAYING = 1.0  # seconds of compiling
 _spent = 0.0  # seconds, so far
+_depth = 0  # of `_alone`, in the thread that has the lock
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a fork waits for what another thread compiles
     os.register_at_fork(
@@ -149,13 +151,42 @@ def _named(module: str, name: str, *code: Any) -> Any:
     return getattr(import_module(module), name)
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Neither another thread nor another process compiles meanwhile. Numba numbers the files of
+    kept code by what its index says: two that write at once give one number to two codes."""
+    global _depth
+    with _lock:
+        _depth += 1
+        file = _locked() if _depth == 1 else None
+        try:
+            yield
+        finally:
+            _depth -= 1
+            if file is not None:
+                file.close()
+
+
+def _locked() -> Any:
+    """A file that one process at a time has open in this way; None where there is no such thing."""
+    try:
+        fcntl: Any = import_module("fcntl")
+        folder = cache_folder() / "compiled"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        return None
+    return file
+
+
 def kept(decorator: Any, *signature: Any, **how: Any) -> Callable[[Any], Any]:
     """decorator(*signature, **how), Numba's. What it compiles is kept on disk, unless that fails,
     as where the disk is full or a kept file broken. With a signature it compiles at once."""
 
     def make(f: Any) -> Any:
         config: Any = import_module("numba").config
-        with _lock:
+        with _alone():
             before, begin = config.CACHE_DIR, time.monotonic()
             config.CACHE_DIR = before or str(cache_folder() / "compiled")
             try:
@@ -164,6 +195,15 @@ def kept(decorator: Any, *signature: Any, **how: Any) -> Callable[[Any], Any]:
                 made = decorator(*signature, **how)(f)
             finally:
                 config.CACHE_DIR = before
+            cache: Any = getattr(made, "_cache", None)
+            if not signature and hasattr(cache, "save_overload"):  # what it will compile is to come
+                save = cache.save_overload
+
+                def save_alone(*what: Any) -> Any:
+                    with _alone():
+                        return save(*what)
+
+                cache.save_overload = save_alone
             stats = getattr(made, "stats", None)
             if stats.cache_misses if stats else not made.cache_hits:
                 _say(time.monotonic() - begin)
