@@ -34,7 +34,6 @@ Array = np.ndarray[Any, Any]
 MOST = 256  # workers
 LENGTH = 24 + 8 * MOST  # of words
 SHARE = 16_384  # entries; a worker is not asked for fewer
-SYMBOL = "tinygen_words"  # by which compiled code finds `words`
 SETTER, CONFIG = "openblas_set_threads_callback_function", "openblas_get_config"
 
 
@@ -115,13 +114,12 @@ def _start() -> str:
 
 
 def _load() -> None:
-    """Memory that compiled code finds by its symbol, and then that code."""
+    """The compiled code, and the memory that it uses."""
     global words, _native
     if _native is None:
-        words = _aligned(LENGTH)
-        import_module("llvmlite.binding").add_symbol(SYMBOL, words.ctypes.data)
         _native = import_module(".workers_compiled", __package__)
-    libc, semaphores = ctypes.CDLL(None), _aligned(8 * MOST)
+        words = _native.shared
+    libc, semaphores = ctypes.CDLL(None), aligned(8 * MOST)
     words[:], words[_native.SEMAPHORES] = 0, semaphores.ctypes.data
     for i in range(MOST):
         if libc.sem_init(ctypes.c_void_p(semaphores.ctypes.data + _native.SIZE * i), 0, 0):
@@ -132,7 +130,7 @@ def _load() -> None:
     ctypes.pythonapi.Py_IncRef(held)  # workers use them until the process is gone
 
 
-def _aligned(n: int) -> Array:
+def aligned(n: int) -> Array:
     """n zeros of int64 that begin a line of the cache."""
     memory = np.zeros(n + 8, np.int64)
     skip = -(memory.ctypes.data // 8) % 8

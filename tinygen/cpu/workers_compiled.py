@@ -24,19 +24,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import carray, cfunc, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compiled import kept
-from .workers import LENGTH, SYMBOL
+from .workers import LENGTH, aligned
 
 LOCK, JOB, WORKERS, SEMAPHORES, MORE, FIRST = 0, 8, 16, 17, 18, 19
 IDLE, POSTED, ASLEEP, STARTING = 0, 1, 2, 3
 SIZE = 64  # a semaphore takes 32 bytes in glibc
 SPINS = 200  # looks at a state, after which the core is offered to others between two looks
 LOOKS = 20_000  # looks, some milliseconds, after which a worker sleeps
+
+SYMBOL = "tinygen_words"  # by which kept code finds `shared`, which is `words` of all
+shared = aligned(LENGTH)
+binding.add_symbol(SYMBOL, shared.ctypes.data)
 
 _INT = types.int64
 _ARRAY = types.Array(_INT, 1, "C")
