@@ -10,23 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from . import threads
 from .compiled import loop, summing_loop
-from .reduce import NARROW, SHORT, column_sums
+from .reduce import NARROW, RUN, SHORT, column_sums, samples
 from .threads import blocks, run, scratch, total
 
 Array = np.ndarray[Any, Any]
-RUN = 1024  # numbers of a sample that a loop adds at once, in 16 lanes or more
-
-
-def _samples(x: Array, n: int) -> tuple[Array, int]:
-    """x as (samples, n), and how many samples make a block."""
-    return np.ascontiguousarray(x).reshape(-1, n), max(1, threads.BLOCK_ENTRIES // n)
 
 
 def layer_norm(x: Array, gamma: Array, beta: Array, eps: float) -> tuple[Array, Array, Array]:
     """(y, mean, scale): each sample normalised, and its statistics, (samples,) each."""
-    flat, rows = _samples(x, gamma.size)
+    flat, rows = samples(x, x.ndim - gamma.ndim)
     y = np.empty(x.shape, x.dtype)
     mean, scale = np.empty((2, len(flat)), x.dtype)
     gamma, beta, rounded = gamma.reshape(-1), beta.reshape(-1), x.dtype.type(eps)
@@ -77,7 +70,7 @@ def _layer_loop(
 
 def layer_norm_grad(g: Array, x: Array, mean: Array, scale: Array, gamma: Array) -> Array:
     """scale · (h - mean(h) - x̂ · mean(h·x̂)) for each sample, h = g·γ."""
-    (flat_g, rows), (flat, _) = (_samples(a, gamma.size) for a in (g, x))
+    (flat_g, rows), (flat, _) = (samples(a, a.ndim - gamma.ndim) for a in (g, x))
     dx, gamma = np.empty(x.shape, x.dtype), gamma.reshape(-1)
 
     def work(lo: int, hi: int) -> None:
@@ -128,7 +121,7 @@ def layer_gradient_sums(
 ) -> tuple[Array, Array]:
     """(Σ g, Σ g·x̂) over the samples: of gamma's shape."""
     n = math.prod(shape)
-    (flat_g, rows), (flat, _) = (_samples(a, n) for a in (g, x))
+    (flat_g, rows), (flat, _) = (samples(a, a.ndim - len(shape)) for a in (g, x))
 
     def work(lo: int, hi: int) -> Array:
         sums = np.zeros((2, n), flat.dtype)

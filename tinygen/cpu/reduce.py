@@ -22,6 +22,7 @@ from .threads import blocks, run, total
 Array = np.ndarray[Any, Any]
 
 SHORT = 128  # rows that are added one after the other
+RUN = 1024  # numbers of a sample that a loop adds at once, in 16 lanes or more
 NARROW = 16  # columns; BLAS is slow at rows that are shorter
 CACHED = 32_768  # numbers that stay in the cache
 ALONE = 16_384  # numbers; with fewer, BLAS starts no threads that would have to be held back
@@ -78,6 +79,14 @@ def _sum_middle(x: Array) -> Array:
         return np.concatenate(run(lambda lo, hi: column_sums(x[lo:hi]), outer, least=least))
     least = max(SHORT, threads.BLOCK_ENTRIES // inner)
     return total(run(lambda lo, hi: column_sums(x[:, lo:hi]), n, least=least))
+
+
+def samples(x: Array, lead: int) -> tuple[Array, int]:
+    """x as (samples, n), one for each place along its first `lead` axes, and how many samples make
+    a block."""
+    n = math.prod(x.shape[lead:])
+    flat = np.ascontiguousarray(x).reshape(math.prod(x.shape[:lead]), n)
+    return flat, max(1, threads.BLOCK_ENTRIES // max(1, n))
 
 
 def column_sums(x: Array) -> Array:

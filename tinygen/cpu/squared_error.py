@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from . import threads
 from .compiled import loop, summing_loop
+from .reduce import RUN, samples
 from .threads import blocks, run, scratch
 
 Array = np.ndarray[Any, Any]
-RUN = 1024  # numbers of a sample that a loop adds at once, in 16 lanes or more
-
-
-def _samples(x: Array) -> tuple[Array, int]:
-    """x as (samples, n), and how many samples make a block."""
-    n = math.prod(x.shape[1:])
-    return np.ascontiguousarray(x).reshape(len(x), n), max(1, threads.BLOCK_ENTRIES // max(1, n))
 
 
 def squared_error(x: Array, mu: Array) -> Array:
     """x, mu (N, ...) -> (N,)."""
-    (x, rows), (mu, _) = _samples(x), _samples(mu)
+    (x, rows), (mu, _) = samples(x, 1), samples(mu, 1)
     y = np.empty(len(x), x.dtype)
 
     def work(lo: int, hi: int) -> None:
@@ -52,7 +44,7 @@ def _loop(y: Any, x: Any, mu: Any) -> None:
 
 def squared_error_grad(g: Array, x: Array, mu: Array) -> Array:
     """2 g (x - μ), the gradient of x; that of μ is this with both exchanged."""
-    shape, (x, rows), (mu, _) = x.shape, _samples(x), _samples(mu)
+    shape, (x, rows), (mu, _) = x.shape, samples(x, 1), samples(mu, 1)
     dx, twice = np.empty(x.shape, x.dtype), g + g
 
     def work(lo: int, hi: int) -> None:
